@@ -1,0 +1,1 @@
+"""Recorded drives: import, play, scenarios. Only the command line stands above this package."""

@@ -1,0 +1,1 @@
+"""Seeded scenarios: the same numbers on every machine."""

@@ -1,0 +1,145 @@
+"""The event-time grid: nothing about where polls are cut may change what a slice holds."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from v2x.ingest.reorder import Reorder
+from v2x.observations import Observations
+from v2x.readings import Readings
+
+MS = 1_000_000
+S = 1_000 * MS
+START = 1_795_486_272 * S
+
+
+def rows(t_ns, recv_ns, frame=None):
+    n = len(t_ns)
+    frame = np.arange(n) if frame is None else frame
+    return Observations.blank(n, frame=frame, t_ns=t_ns, recv_ns=recv_ns, track_ref=np.arange(n))
+
+
+def put(reorder, t_ns, recv_ns):
+    """One row a frame."""
+    recv = np.array(recv_ns, np.int64)
+    return reorder.put(rows(t_ns, recv), Readings.blank(), np.zeros(len(recv), np.int32), recv)
+
+
+def test_a_slice_holds_its_end_and_not_its_beginning():
+    reorder = Reorder(50 * MS, 0)
+    put(reorder, [START, START + 1, START + 50 * MS], [START - MS, START, START + 49 * MS])
+    put(reorder, [], [START + 200 * MS])
+    found = {piece.t_ns: len(piece.observations) for piece in reorder.release()}
+    assert found[START] == 1
+    assert found[START + 50 * MS] == 2
+    assert found[START + 100 * MS] == 0
+
+
+def test_a_row_is_late_when_its_slice_was_closed_at_its_own_arrival():
+    reorder = Reorder(50 * MS, 200 * MS)
+    put(reorder, [START], [START])
+    just_open, _ = put(reorder, [START + MS], [START + 249 * MS])
+    assert not just_open[0]
+    just_closed, _ = put(reorder, [START + MS], [START + 250 * MS])
+    assert just_closed[0]
+
+
+def test_a_silent_source_holds_nothing_up():
+    reorder = Reorder(50 * MS, 200 * MS)
+    put(reorder, [START], [START])
+    put(reorder, [START + 10 * S], [START + 10 * S])
+    assert [p.t_ns for p in reorder.release()][-1] == START + 10 * S - 200 * MS
+
+
+@pytest.mark.parametrize("ahead_s", [2.2, 3600.0, 3.5e8])
+def test_a_time_in_the_future_is_refused_and_moves_nothing(ahead_s):
+    reorder = Reorder(50 * MS, 200 * MS)
+    put(reorder, [START], [START])
+    late, refused = put(reorder, [START + int(ahead_s * S)], [START + 100 * MS])
+    assert (late[0], refused[0]) == (False, True)
+    late, refused = put(reorder, [START + 200 * MS], [START + 210 * MS])
+    assert not late[0]
+    assert not refused[0]
+    assert reorder.newest < (START + S) // (50 * MS)
+
+
+def test_times_of_1970_and_0_are_late_and_counted():
+    reorder = Reorder(50 * MS, 200 * MS)
+    put(reorder, [START], [START])
+    late, _ = put(reorder, [0, 5 * S], [START + MS, START + 2 * MS])
+    assert late.all()
+
+
+def test_readings_are_never_late():
+    reorder = Reorder(50 * MS, 200 * MS)
+    put(reorder, [START], [START])
+    list(reorder.release())
+    old = Readings.blank(1, t_ns=START - 300 * S, recv_ns=START + S, name=3, value=1.0)
+    reorder.put(Observations.blank(), old, np.zeros(1, np.int32), np.array([START + S], np.int64))
+    pieces = [p for p in reorder.release(everything=True) if len(p.readings)]
+    assert len(pieces) == 1
+    assert pieces[0].t_ns == START + S - 200 * MS + 50 * MS
+
+
+def test_a_minute_of_silence_is_one_step():
+    reorder = Reorder(50 * MS, 200 * MS)
+    put(reorder, [START], [START])
+    put(reorder, [START + 3600 * S], [START + 3600 * S])
+    pieces = list(reorder.release(everything=True))
+    assert sum(p.gap for p in pieces) == 1
+    gap = next(i for i, p in enumerate(pieces) if p.gap)
+    assert pieces[gap - 1].t_ns == START + 60 * S - 200 * MS
+    assert pieces[gap].t_ns == START + 3600 * S - 200 * MS
+    assert sum(len(p.observations) for p in pieces) == 2
+
+
+def test_ticks_age_a_quiet_wire():
+    reorder = Reorder(50 * MS, 200 * MS)
+    put(reorder, [START], [START])
+    reorder.tick(START + 5 * S)
+    assert [p.t_ns for p in reorder.release()][-1] == START + 5 * S - 200 * MS
+    reorder.tick(START + S)
+    assert not list(reorder.release())
+
+
+def drive(cuts, t_ns, recv_ns):
+    reorder, pieces, lates = Reorder(50 * MS, 200 * MS), [], []
+    for a, b in zip([0, *cuts], [*cuts, len(t_ns)], strict=True):
+        late, refused = put(reorder, t_ns[a:b], recv_ns[a:b])
+        lates += (late | refused).tolist()
+        pieces += list(reorder.release())
+    pieces += list(reorder.release(everything=True))
+    first = START + np.concatenate([[0], cuts])
+    assert first.size
+    content = [(p.t_ns, p.observations.t_ns.tolist(), p.heard_ns.tolist(), p.gap) for p in pieces]
+    return content, lates
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3_000), st.integers(-400, 100)), min_size=1, max_size=60),
+    st.data(),
+)
+def test_where_polls_are_cut_changes_nothing(frames, data):
+    recv = np.cumsum([a for a, _ in frames]) * 7 * MS + START
+    t = recv + np.array([b for _, b in frames]) * MS
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(frames)), max_size=8)))
+    whole, late = drive([], t, recv)
+    pieces, late_cut = drive(cuts, t, recv)
+    assert pieces == whole
+    assert late_cut == late
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(-400, 100)), min_size=1, max_size=60))
+def test_every_row_comes_out_once_in_its_own_slice_or_is_called_late(frames):
+    recv = np.cumsum([a for a, _ in frames]) * MS + START
+    t = recv + np.array([b for _, b in frames]) * MS
+    whole, late = drive([], t, recv)
+    out = [x for _, ts, _, _ in whole for x in ts]
+    assert sorted(out) == sorted(np.array(t)[~np.array(late)].tolist())
+    for end, times, _, _ in whole:
+        assert all(end - 50 * MS < x <= end for x in times)
+    ends = [end for end, _, _, _ in whole]
+    assert ends == sorted(set(ends))

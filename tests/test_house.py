@@ -1,0 +1,134 @@
+"""The house: import contracts, the kernel cache, and what the documents promise."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from v2x import jit
+from v2x.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_imports_only_go_down_and_rooms_do_not_know_each_other():
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_an_edited_source_file_gets_another_kernel_cache(tmp_path):
+    copy = tmp_path / "v2x"
+    shutil.copytree(ROOT / "v2x", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    before = jit.cache_key(copy)
+    assert before == jit.cache_key(copy)
+    (copy / "geodesy.py").write_text((copy / "geodesy.py").read_text("utf-8") + "\n# edited\n")
+    assert jit.cache_key(copy) != before
+
+
+def test_a_kernel_cache_that_others_may_write_is_refused(tmp_path):
+    home = tmp_path / "cache"
+    environment = {**os.environ, "V2X_CACHE": str(home)}
+    code = "from v2x import jit; print(jit.cache_dir())"
+    made = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    folder = Path(made.stdout.strip())
+    assert folder.parent == home
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o770)
+    refused = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert refused.returncode != 0
+    assert "mode 0700" in refused.stderr
+
+
+def test_bounds_checks_have_a_cache_of_their_own(tmp_path):
+    code = "import numpy as np\nfrom v2x.jit import cache_dir, kernel\nprint(cache_dir().name)\n"
+    names = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "V2X_CACHE": str(tmp_path), "NUMBA_BOUNDSCHECK": flag},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for flag in ("0", "1")
+    }
+    assert len(names) == 2
+
+
+def test_the_private_check_names_what_is_wrong(tmp_path):
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    with pytest.raises(ConfigError, match="0777"):
+        jit._private(open_to_all)
+
+
+def commands() -> set[str]:
+    """Every command and subcommand there is."""
+    from typer.main import get_command
+
+    from v2x.cli import app
+
+    root = get_command(app)
+    found = set()
+    for name, command in root.commands.items():
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {sub}" for sub in inner} if inner else {name}
+    return found
+
+
+def test_every_command_is_in_the_readme_and_every_command_of_the_readme_exists():
+    for page in ("README.md", "README.zh-CN.md"):
+        text = (ROOT / page).read_text("utf-8")
+        named = set(re.findall(r"v2x ([a-z]+(?: (?:check|info|import|fusion))?)\b", text))
+        there = commands()
+        known = there | {c.split()[0] for c in there}
+        assert there <= named, f"{page} does not name {sorted(there - named)}"
+        assert not (strange := {n for n in named if n not in known}), f"{page}: {strange}"
+
+
+def test_every_wire_format_and_every_rule_is_in_the_readme():
+    from v2x.alerts.rules import registry as rules
+    from v2x.ingest.formats import registry as formats
+
+    for page in ("README.md", "README.zh-CN.md"):
+        text = (ROOT / page).read_text("utf-8")
+        for name in [*formats(), *rules()]:
+            assert f"`{name}`" in text, f"{page} does not name {name}"
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nsys.argv = ['v2x', '--help']\n"
+        "from v2x.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'numpy', 'numba', 'kafka', 'shapely', 'pyproj', 'pydantic', 'mcap'}\n"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_project_names_no_host_of_a_package_registry():
+    hosts = ("pypi" + ".org", "pythonhosted" + ".org", "maven" + ".org", "npmjs" + ".org")
+    kept = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
+    for name in kept:
+        path = ROOT / name
+        if path.suffix in (".py", ".md", ".toml", ".xml", ".json", ".cfg", "") and path.is_file():
+            text = path.read_bytes().decode("utf-8", "replace")
+            assert not any(host in text for host in hosts), name

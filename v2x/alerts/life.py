@@ -1,0 +1,108 @@
+"""Life: one alert between its onset and the day it is forgotten."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from v2x.alert import Finding, Reason, Subject
+
+Key = tuple[str, Subject, str]
+"""Rule, subject, zone: what makes two findings one alert."""
+
+NEVER = 1 << 62
+
+
+class Motion(NamedTuple):
+    """Where a track was reported: lat, lon in degrees, metres and m/s else; NaN unknown.
+
+    A named tuple, for one is made per live alert and slice: a third of the cost of a dataclass.
+    """
+
+    lat: float
+    lon: float
+    hae: float
+    amsl: float
+    agl: float
+    east: float
+    north: float
+    v_east: float
+    v_north: float
+    v_up: float
+    sd: float
+    plot_ns: int
+    kind: int
+    ident: int
+    corroborated: bool
+
+
+@dataclass(slots=True)
+class Life:
+    """State of one alert. `engine` writes it, `record` reads it.
+
+    Attributes
+    ----------
+    finding
+        The newest; its `track` is a row of a picture that is gone.
+    base_ns
+        The quiet time counts from here: the newest finding, or the newest slice in which an
+        unseen subject may still have been inside.
+    found_ns, seen_ns
+        Newest slice with a finding, and newest that reported the track.
+    motion, shown
+        Where the track is reported now, and where it was when last seen or found.
+    inside
+        The track was last seen where the finding holds.
+    said, told
+        Reason codes published since the condition became active, and in the newest revision.
+    extra
+        Reasons of the engine's own: `lost_inside`, `zone_ended`, `evicted`.
+    """
+
+    id: str
+    rule: str
+    subject: Subject
+    zone: str
+    onset_ns: int
+    cause: str
+    finding: Finding
+    severity: int
+    reasons: tuple[Reason, ...]
+    quiet_ns: int
+    base_ns: int
+    rev: int = 0
+    active: bool = True
+    returns: int = 0
+    previous: str = ""
+    cleared_ns: int = 0
+    published_ns: int = 0
+    found_ns: int = 0
+    seen_ns: int = 0
+    motion: Motion | None = None
+    shown: Motion | None = None
+    inside: bool = True
+    lost: bool = False
+    moved: bool = False
+    said: set[tuple[str, str]] = field(default_factory=set)
+    told: set[tuple[str, str]] = field(default_factory=set)
+    extra: tuple[Reason, ...] = ()
+    position: dict[str, float] = field(default_factory=dict)
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+    pilot: dict[str, Any] = field(default_factory=dict)
+    identity: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Key:
+        """What it is found by."""
+        return self.rule, self.subject, self.zone
+
+    @property
+    def track(self) -> int:
+        """Id of the track it is about, -1 none."""
+        kind, name = self.subject
+        return int(name) if kind == "track" else -1
+
+    def codes(self) -> set[tuple[str, str]]:
+        """Reasons as a set: codes, and texts such as a zone's name, but no numbers."""
+        return {
+            (code, value if isinstance(value, str) else "")
+            for code, value, _, _ in (*self.reasons, *self.extra)
+        }

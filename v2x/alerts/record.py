@@ -1,0 +1,192 @@
+"""The alert record: what is known of an alert as JSON-able values, by ``schema.json``.
+
+What is not known is absent: no null, no NaN, no invented value. Numbers are rounded (1e-7 deg,
+1 cm, 1e-3 in reasons), so that the bytes do not depend on the last bit of a float.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from v2x.alert import Reason
+from v2x.alerts.life import Life, Motion
+from v2x.alerts.stamps import iso_utc
+from v2x.alerts.subjects import INDEPENDENT_BITS, receivers
+from v2x.alerts.texts import render
+from v2x.observations import Kind
+from v2x.picture import ClaimStatus, Picture
+from v2x.sensors import SensorKind
+
+_DEGREES, _METRES, _REASON = 7, 2, 3
+
+
+def motions(picture: Picture, rows: Sequence[int]) -> list[Motion]:
+    """Copy tracks out of the picture."""
+    tracks, heights = picture.tracks, picture.heights
+    at = np.asarray(rows, np.int64)
+    x, P, hae = tracks.x[at], tracks.P[at], heights.hae[at]
+    ee, en, nn = P[:, 0, 0], P[:, 0, 1], P[:, 1, 1]
+    widest = 0.5 * (ee + nn) + np.sqrt(0.25 * (ee - nn) ** 2 + en * en)
+    columns = (
+        *picture.geodetic[at].T,
+        hae,
+        heights.amsl[at],
+        heights.agl[at],
+        x[:, 0],
+        x[:, 1],
+        x[:, 3],
+        x[:, 4],
+        np.where(np.isfinite(hae), x[:, 5], np.nan),
+        np.sqrt(np.maximum(widest, 0.0)),
+        tracks.last_ns[at],
+        tracks.kind[at],
+        tracks.ident[at],
+        (tracks.sensor_kinds[at] & INDEPENDENT_BITS) != 0,
+    )
+    return [Motion(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
+
+
+def position_of(life: Life) -> dict[str, float]:
+    """Where the alert is, rounded; empty if nowhere.
+
+    The finding's own place wins over the track's: an alarm word has the place it was sent from.
+    """
+    at, finding = life.shown, life.finding
+    if isfinite(finding.lat) and isfinite(finding.lon):
+        place = {"lat": finding.lat, "lon": finding.lon}
+        return _known(place, _DEGREES)
+    if at is None:
+        return {}
+    return {
+        **_known({"lat": at.lat, "lon": at.lon}, _DEGREES),
+        **_known({"hae_m": at.hae, "amsl_m": at.amsl, "agl_m": at.agl, "sd_m": at.sd}, _METRES),
+    }
+
+
+def observe(life: Life, picture: Picture) -> None:
+    """Take over what the picture knows beside the finding: evidence, pilot, identity."""
+    row = life.finding.track
+    life.evidence = _evidence(life, picture, row)
+    if row < 0:
+        return
+    identities = picture.identities
+    lat, lon = float(identities.pilot_lat[row]), float(identities.pilot_lon[row])
+    if isfinite(lat) and isfinite(lon):
+        life.pilot = {**_known({"lat": lat, "lon": lon}, _DEGREES), "source": "remote_id"}
+    claimed = picture.idents.get(int(picture.tracks.ident[row]))
+    if claimed:
+        life.identity = {"claimed_identity": claimed}
+        if identities.status[row] == ClaimStatus.CORROBORATED:
+            life.identity["identity"] = claimed
+
+
+def body_of(life: Life, t_ns: int, context: Mapping[str, Any], zones_hash: str) -> dict[str, Any]:
+    """Return the whole record of the revision that `life` is in now."""
+    body: dict[str, Any] = {
+        "id": life.id,
+        "rev": life.rev,
+        "type": life.rule,
+        "severity": life.severity,
+        "condition": "active" if life.active else "cleared",
+        "state": "open",
+        "onset": iso_utc(life.onset_ns),
+        "event_time": iso_utc(t_ns),
+        "subject": _subject(life),
+        "cause": life.cause,
+        "reasons": [_reason(r) for r in (*life.reasons, *life.extra)],
+        "evidence": life.evidence,
+        "returns": life.returns,
+        "drill": False,
+        "replay": bool(context.get("replay", False)),
+        "v2x": {
+            "version": str(context.get("version", "")),
+            "config_hash": str(context.get("config_hash", "")),
+            "zones_hash": zones_hash or str(context.get("zones_hash", "")),
+        },
+    }
+    if life.zone:
+        body["zone"] = life.zone
+    if life.previous:
+        body["previous"] = life.previous
+    if life.position:
+        body["position"] = life.position
+    if life.pilot:
+        body["pilot"] = life.pilot
+    if life.shown is not None:
+        at = life.shown
+        velocity = _known(
+            {"east_mps": at.v_east, "north_mps": at.v_north, "up_mps": at.v_up}, _METRES
+        )
+        if velocity:
+            body["velocity"] = velocity
+    body["text"] = render(body)
+    return body
+
+
+def _subject(life: Life) -> dict[str, str]:
+    kind, name = life.subject
+    if kind == "device":
+        return {"device": str(name)}
+    subject = dict(life.identity)
+    if kind == "track":
+        subject["track"] = str(name)
+    else:
+        subject["claimed_identity"] = str(name)
+    if life.shown is not None:
+        subject["kind"] = Kind(life.shown.kind).name.lower()
+    return subject
+
+
+def _evidence(life: Life, picture: Picture, row: int) -> list[dict[str, Any]]:
+    """List sensors that are known by name, and the kinds of those that are not."""
+    named = set(life.finding.evidence)
+    kinds: set[int] = set()
+    if row >= 0:
+        named |= set(receivers(picture, row))
+        bits = int(picture.tracks.sensor_kinds[row])
+        kinds = {k for k in SensorKind if k and bits >> k & 1}
+    found: list[dict[str, Any]] = []
+    for sensor in sorted(named):
+        kind = picture.sensors[sensor].kind
+        kinds.discard(kind)
+        entry = {"sensor": picture.sensors[sensor].name, "kind": kind.name.lower()}
+        last = _last_seen(life, picture, row, sensor)
+        if last >= 0:
+            entry["last_seen"] = iso_utc(last)
+        found.append(entry)
+    found += [{"kind": SensorKind(kind).name.lower()} for kind in sorted(kinds)]
+    return found
+
+
+def _last_seen(life: Life, picture: Picture, row: int, sensor: int) -> int:
+    if life.subject[0] == "device":
+        return int(picture.devices.last_ns[sensor])
+    readings = picture.readings
+    ident = int(picture.tracks.ident[row]) if row >= 0 else life.finding.ident
+    times = readings.t_ns[(readings.sensor == sensor) & (readings.ident == ident)]
+    return int(times.max()) if len(times) else -1
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    code, value, limit, unit = reason
+    made: dict[str, Any] = {"code": code}
+    for name, number in (("value", value), ("limit", limit)):
+        if isinstance(number, str):
+            made[name] = number
+        elif number is not None and isfinite(number):
+            made[name] = _rounded(number, _REASON)
+    if unit:
+        made["unit"] = unit
+    return made
+
+
+def _known(values: Mapping[str, float], digits: int) -> dict[str, float]:
+    return {name: _rounded(v, digits) for name, v in values.items() if isfinite(v)}
+
+
+def _rounded(value: float, digits: int) -> float:
+    if isinstance(value, int):
+        return value
+    return round(float(value), digits) + 0.0  # + 0.0: there is no -0.0

@@ -1,0 +1,88 @@
+"""Which tracks the low-altitude rules judge, and what makes their findings more or less severe."""
+
+from math import isfinite
+
+import numpy as np
+
+from v2x.alert import Reason
+from v2x.columns import B1, I4
+from v2x.observations import Kind
+from v2x.picture import Picture, Verdict, ZoneKind
+from v2x.readings import Name
+from v2x.sensors import INDEPENDENT
+from v2x.tracks import Status
+
+COAST_NS = 3_000_000_000
+EXIST = 0.9
+AIRBORNE_AGL_M = 5.0
+P_RAISE, P_KEEP = 0.9, 0.2
+"""Probability of being inside a zone from which a rule raises, and down to which it keeps."""
+HEARD_NS = 10_000_000_000
+LEAST_URGENT = 4
+INDEPENDENT_BITS = sum(1 << kind for kind in INDEPENDENT)
+
+
+def flying(picture: Picture) -> B1:
+    """Tracks that may be a drone, and are there beyond doubt.
+
+    Confirmed, or coasting for at most 3 s; existence 0.9 or more; of kind `UAS`, or of unknown
+    kind more than 5 m above ground; not manned. A bird or a road user is neither.
+    """
+    tracks = picture.tracks
+    seen = tracks.status == Status.CONFIRMED
+    seen |= (tracks.status == Status.COASTING) & (picture.t_ns - tracks.last_ns <= COAST_NS)
+    drone = tracks.kind == Kind.UAS
+    drone |= (tracks.kind == Kind.UNKNOWN) & (picture.heights.agl > AIRBORNE_AGL_M)
+    manned = picture.identities.verdict == Verdict.MANNED
+    judged: B1 = seen & (tracks.exist >= EXIST) & drone & ~manned
+    return judged
+
+
+def rows_with(picture: Picture, *verdicts: Verdict) -> list[int]:
+    """Rows of flying tracks whose verdict is one of these."""
+    wanted = np.isin(picture.identities.verdict, [int(v) for v in verdicts])
+    return np.flatnonzero(wanted & flying(picture)).tolist()
+
+
+def prohibited_zone(picture: Picture) -> I4:
+    """Row of an active prohibited zone that each track is inside of (p >= 0.9), -1 none.
+
+    A track of unknown height is not counted: only its footprint was tested.
+    """
+    inside, zones = picture.inside, picture.zones
+    found = np.full(len(picture.tracks), -1, np.int32)
+    within = (inside.p_inside >= P_RAISE) & (inside.height_unknown == 0)
+    within &= (zones.kind[inside.zone] == ZoneKind.PROHIBITED) & (zones.active[inside.zone] != 0)
+    rows = np.flatnonzero(within)[::-1]  # of several zones the first row stays
+    found[inside.track[rows]] = inside.zone[rows]
+    return found
+
+
+def corroborated(picture: Picture, row: int) -> bool:
+    """Tell whether a sensor that needs no help of the object has fed the track lately."""
+    return bool(int(picture.tracks.sensor_kinds[row]) & INDEPENDENT_BITS)
+
+
+def step_down(severity: int, reasons: list[Reason], *causes: tuple[bool, str]) -> int:
+    """Take one step from `severity` for each cause that holds, and add its code to `reasons`."""
+    for holds, code in causes:
+        if holds:
+            severity += 1
+            reasons.append((code, None, None, ""))
+    return min(severity, LEAST_URGENT)
+
+
+def measured(code: str, value: float, limit: float | None, unit: str) -> list[Reason]:
+    """Make a reason of `value`, or none at all where it was not measured."""
+    return [(code, value, limit, unit)] if isfinite(value) else []
+
+
+def receivers(picture: Picture, row: int) -> tuple[int, ...]:
+    """Sensor rows that heard the identity of the track in the last 10 s."""
+    ident = int(picture.tracks.ident[row])
+    if ident < 0:
+        return ()
+    readings = picture.readings
+    heard = (readings.ident == ident) & (readings.name == Name.RID_HEARD)
+    heard &= picture.t_ns - readings.t_ns <= HEARD_NS
+    return tuple(np.unique(readings.sensor[heard]).tolist())

@@ -1,0 +1,250 @@
+"""The pipeline: frames in, alerts out; a function of the frames and nothing else.
+
+Decode, reorder, step, judge. It reads no clock (but to measure itself), so that replay repeats a
+live run to the byte.
+"""
+
+import hashlib
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from v2x import __version__
+from v2x.alert import Alert
+from v2x.alerts.engine import Engine, digest_alerts
+from v2x.alerts.rules import registry as rules
+from v2x.app.newest import Heard, Newest
+from v2x.app.summary import Counts
+from v2x.config import Config
+from v2x.errors import ConfigError
+from v2x.frames import Frame, Poll, Tick
+from v2x.fusion import Tracker, TrackerConfig
+from v2x.fusion.placing import place
+from v2x.geodesy import undulation
+from v2x.ingest.decoding import DEAD, DUPLICATE, PROCESSED, DeadLetter, Decoding, Rows
+from v2x.ingest.reorder import Reorder, Slice
+from v2x.lowalt.airspace import Airspace
+from v2x.lowalt.registry import load_plans, load_registry
+from v2x.lowalt.volumes import ZoneIndex
+from v2x.lowalt.zones import Zones, load_zones
+from v2x.picture import Picture
+from v2x.sensors import SensorTable
+from v2x.tracks import Tracks
+
+IDENTS = 100_000
+"""Identity texts remembered, oldest out."""
+
+_DIGESTED = (
+    ("id", "<i8"),
+    ("t_ns", "<i8"),
+    ("x", "<f8"),
+    ("P", "<f8"),
+    ("exist", "<f8"),
+    ("status", "u1"),
+)
+LATE = 3
+_FATES = {PROCESSED: "processed", DEAD: "dead_letter", DUPLICATE: "duplicate", LATE: "late"}
+
+
+class Pipeline:
+    """Decode, reorder, step, judge: one area, one process, one state.
+
+    Parameters
+    ----------
+    config
+        Checked configuration.
+    replay
+        Marks the alerts; changes nothing else.
+    watch
+        Called with each judged picture, for outputs such as tables of tracks.
+    keep
+        Keep alerts and track ids for the summary and the digests: for runs that end.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        replay: bool = False,
+        watch: Callable[[Picture], None] | None = None,
+        keep: bool = True,
+    ) -> None:
+        self.config = config
+        self.tile = config.tile()
+        self.sensors = config.table()
+        self.counts = Counts()
+        self.dead: list[DeadLetter] = []
+        self.slice_s: deque[float] = deque(maxlen=200_000)
+        self.slices = 0
+        self.track_ids: set[int] = set()
+        self.alerts: list[Alert] = []
+        self.watch = watch
+        self._keep = keep
+        self._decoding = Decoding(self.sensors)
+        waits = self.sensors.wait_ns()
+        self._reorder = Reorder(config.grid.slice_ms * 1_000_000, int(max(waits, default=0)))
+        self._tracker = Tracker(
+            self.sensors,
+            TrackerConfig(**config.tracker.model_dump()),
+            tile_name=config.site.name,
+            height_ref_m=self.tile.h0,
+        )
+        geoid = float(undulation(np.array([self.tile.lat0]), np.array([self.tile.lon0]))[0])
+        self._ground_hae_m = config.site.ground_amsl_m + (geoid if np.isfinite(geoid) else 0.0)
+        self.zones = _zones(config)
+        self.airspace = _airspace(config, self.zones, self.sensors)
+        known = rules()
+        strange = sorted(set(config.alerts) - set(known))
+        if strange:
+            raise ConfigError(
+                f"[alerts.{strange[0]}]: no such rule; known: {', '.join(sorted(known))}"
+            )
+        self.engine = Engine(
+            known.values(),
+            {name: (s.enabled, s.hold_s, s.quiet_s) for name, s in config.alerts.items()},
+            {
+                "version": __version__,
+                "config_hash": config.digest(),
+                "zones_hash": self.zones.hash,
+                "replay": replay,
+            },
+        )
+        self._heard = Heard(self.sensors)
+        self._newest = Newest(self.engine.reads)
+        self._idents: dict[int, str] = {}
+        self._tracks_digest = hashlib.sha256()
+
+    def feed(self, poll: Poll) -> list[Alert]:
+        """New alert revisions after one poll; `dead` holds the poll's dead letters."""
+        self.counts.merge_disorder += poll.disorder
+        self.dead = []
+        made: list[Alert] = []
+        for frames, tick in _between_ticks(poll):
+            if frames:
+                self._take(self._decoding.decode(frames), frames)
+            if tick is not None:
+                self._reorder.tick(tick.recv_ns)
+            for piece in self._reorder.release():
+                made += self._judge(piece)
+        return made
+
+    def finish(self) -> list[Alert]:
+        """Close the slices that still wait, at the end of the input."""
+        return [a for piece in self._reorder.release(everything=True) for a in self._judge(piece)]
+
+    @property
+    def passed(self) -> int:
+        """Number of the newest slice that was judged."""
+        return self._reorder.done
+
+    @property
+    def newest(self) -> int:
+        """Number of the newest slice that something waits for, or waited for."""
+        return self._reorder.newest
+
+    def _take(self, rows: Rows, frames: Sequence[Frame]) -> None:
+        late, refused = self._reorder.put(
+            rows.observations, rows.readings, rows.sensor, rows.recv_ns
+        )
+        n = len(frames)
+        fate = rows.fate.copy()
+        of_frame = np.bincount(rows.observations.frame, minlength=n)
+        late_of_frame = np.bincount(rows.observations.frame[late], minlength=n)
+        fate[(of_frame > 0) & (late_of_frame == of_frame)] = LATE
+        for i, frame in enumerate(frames):
+            counter = self.counts.frames.setdefault(frame.sensor, Counter())
+            counter["in"] += 1
+            counter[_FATES[fate[i]]] += 1
+        self.counts.rows["decoded"] += len(rows.observations)
+        self.counts.rows["late"] += int(np.count_nonzero(late))
+        self.counts.rows["refused_future"] += int(np.count_nonzero(refused))
+        self.counts.rejects.update(rows.rejects)
+        self.dead += rows.dead
+        for ident, text in rows.idents.items():
+            self._idents.pop(ident, None)
+            self._idents[ident] = text
+        while len(self._idents) > IDENTS:
+            del self._idents[next(iter(self._idents))]
+
+    def _judge(self, piece: Slice) -> list[Alert]:
+        began = time.perf_counter()
+        if piece.gap:
+            self._tracker.reset()
+        plots, refused = place(
+            piece.observations, piece.readings, self.tile, self.sensors, self._ground_hae_m
+        )
+        self.counts.rows["refused_unplaced"] += refused
+        self.counts.rows["used"] += len(plots)
+        tracks = self._tracker.step(plots, piece.t_ns)
+        devices = self._heard.devices(piece)
+        low = self.airspace.judge(piece.t_ns, tracks, piece.readings, devices, self._idents)
+        picture = Picture(
+            t_ns=piece.t_ns,
+            sensors=self.sensors,
+            tracks=tracks,
+            geodetic=low.geodetic,
+            heights=low.heights,
+            identities=low.identities,
+            zones=low.zones,
+            inside=low.inside,
+            devices=devices,
+            readings=self._newest.take(piece.readings),
+            zone_ids=tuple(zone.id for zone in self.zones),
+            plan_ids=self.airspace.plan_ids,
+            idents=self._idents,
+            zones_hash=self.zones.hash,
+        )
+        alerts = self.engine.judge(picture)
+        if self._keep:
+            self._digest(tracks)
+        if self._keep:
+            self.alerts += alerts
+        self.slices += 1
+        self.slice_s.append(time.perf_counter() - began)
+        if self.watch is not None:
+            self.watch(picture)
+        return alerts
+
+    def _digest(self, tracks: Tracks) -> None:
+        update = self._tracks_digest.update
+        for column, dtype in _DIGESTED:
+            update(np.ascontiguousarray(getattr(tracks, column), dtype).tobytes())
+        self.track_ids.update(tracks.id.tolist())
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 over all tracks, slice by slice, and over all alert revisions."""
+        return {
+            "tracks": self._tracks_digest.hexdigest(),
+            "alerts": digest_alerts(self.alerts),
+        }
+
+
+def _zones(config: Config) -> Zones:
+    path = config.file(config.airspace.zones)
+    return Zones() if path is None else load_zones(path)
+
+
+def _airspace(config: Config, zones: Zones, sensors: SensorTable) -> Airspace:
+    registry, plans = config.file(config.airspace.registry), config.file(config.airspace.plans)
+    tile, ground = config.tile(), config.site.ground_amsl_m
+    return Airspace(
+        tile,
+        sensors,
+        ZoneIndex(zones, tile, ground),
+        None if registry is None else load_registry(registry),
+        None if plans is None else load_plans(plans, zones),
+        ground,
+    )
+
+
+def _between_ticks(poll: Poll) -> Iterator[tuple[Sequence[Frame], Tick | None]]:
+    """Frames up to each tick, then the rest: both in order of arrival."""
+    at = 0
+    for tick in poll.ticks:
+        start = at
+        while at < len(poll.frames) and poll.frames[at].recv_ns <= tick.recv_ns:
+            at += 1
+        yield poll.frames[start:at], tick
+    yield poll.frames[at:], None

@@ -1,0 +1,83 @@
+"""The command line: one module per command, heavy imports inside, errors as exit codes.
+
+0 done, 1 found something wrong, 2 usage, 3 configuration, 4 input or output.
+"""
+
+import sys
+
+import typer
+
+from v2x import __version__
+from v2x.cli import configs, decode, demo, drives, replaying, running, score, track, warm, zones
+from v2x.cli.bench import fusion as bench_fusion
+from v2x.errors import ConfigError, SourceError, StoreError, V2XError
+
+app = typer.Typer(
+    name="v2x",
+    help="Vehicle, road, air and space sensing: frames in, one fused picture, alerts out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    pass
+
+
+app.command("demo")(demo.demo)
+app.command("run")(running.run)
+app.command("replay")(replaying.replay)
+app.command("decode")(decode.decode)
+app.command("track")(track.track)
+app.command("score")(score.score)
+app.command("warm")(warm.warm)
+
+_zones = typer.Typer(help="Geofences.", no_args_is_help=True)
+_zones.command("check")(zones.check)
+app.add_typer(_zones, name="zones")
+
+_config = typer.Typer(help="Configuration files.", no_args_is_help=True)
+_config.command("check")(configs.check)
+app.add_typer(_config, name="config")
+
+_drive = typer.Typer(help="Recorded drives.", no_args_is_help=True)
+_drive.command("info")(drives.info)
+_drive.command("import")(drives.import_)
+app.add_typer(_drive, name="drive")
+
+_bench = typer.Typer(help="Seeded benchmarks.", no_args_is_help=True)
+_bench.callback()(lambda: None)
+_bench.command("fusion")(bench_fusion.fusion)
+app.add_typer(_bench, name="bench")
+
+
+def main() -> None:
+    """Entry point: run a command, turn our own errors into a line and an exit code."""
+    try:
+        app()
+    except ConfigError as e:
+        _fail(e, 3)
+    except (SourceError, StoreError) as e:
+        _fail(e, 4)
+    except V2XError as e:
+        _fail(e, 1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(4)
+
+
+def _fail(error: Exception, code: int) -> None:
+    print(f"v2x: {error}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,129 @@
+"""``v2x warm``: compile every kernel once, so that no frame ever waits for a compiler."""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+import typer
+
+_MARK = "ready"
+
+
+def warm(
+    json_: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Compile all kernels into the private cache and remove the caches of older versions."""
+    import json
+    import time
+
+    from v2x.jit import cache_dir, prune
+
+    began = time.monotonic()
+    compile_all(quiet=json_)
+    seconds, removed = time.monotonic() - began, prune()
+    if json_:
+        told = {"seconds": round(seconds, 2), "cache": str(cache_dir()), "removed": removed}
+        print(json.dumps(told))
+    else:
+        print(f"kernels ready in {seconds:.1f} s; {removed} older caches removed")
+
+
+def ready(*, quiet: bool = False) -> None:
+    """Compile on the very first start, saying so; later starts find the mark and return."""
+    from v2x.jit import cache_dir
+
+    if not (cache_dir() / _MARK).exists():
+        compile_all(quiet=quiet)
+
+
+def compile_all(*, quiet: bool) -> None:
+    """Run every kernel once on small input, with a progress bar on the terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from v2x.jit import cache_dir
+
+    console = Console(stderr=True, quiet=quiet)
+    console.print("First start of this version: compiling the kernels. This happens once.")
+    steps = list(_steps())
+    with Progress(
+        TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn(), console=console
+    ) as progress:
+        task = progress.add_task("", total=len(steps))
+        for name, step in steps:
+            progress.update(task, description=name)
+            step()
+            progress.advance(task)
+    (cache_dir() / _MARK).touch()
+
+
+def _steps() -> Iterator[tuple[str, Callable[[], object]]]:
+    from functools import partial
+    from importlib.resources import files
+
+    from v2x.ingest.formats import registry
+
+    yield "geodesy", _geodesy
+    for name in registry():
+        yield f"decoder {name}", partial(_decoder, name)
+    yield "tracker", _tracker
+    if (files("replay") / "drives" / "demo.mcap").is_file():
+        yield "pipeline", _pipeline
+
+
+def _geodesy() -> None:
+    import numpy as np
+
+    from v2x.geodesy import Tile, gcj02_from_wgs84, undulation, wgs84_from_gcj02
+
+    lat, lon = np.array([39.12, 39.2]), np.array([117.3, 117.4])
+    tile = Tile(39.1244, 117.346, 0.0)
+    tile.to_geodetic(tile.to_enu(lat, lon, np.array([10.0, np.nan])))
+    undulation(lat, lon)
+    wgs84_from_gcj02(*gcj02_from_wgs84(lat, lon))
+
+
+def _decoder(name: str) -> None:
+    from v2x.frames import FrameBatch
+    from v2x.ingest.formats import format_named
+    from v2x.sensors import Sensor, SensorTable
+
+    decoder = format_named(name)
+    table = SensorTable.of([Sensor("s", name, lat=39.1, lon=117.3)])
+    decoder.decode(FrameBatch.of(name, [b"\0"], [0], [1 << 60]), table, decoder.new_state())
+
+
+def _tracker() -> None:
+    import numpy as np
+
+    from v2x.fusion import Sensor, Tracker, TrackerConfig
+    from v2x.plots import Plots
+
+    for width in (2, 3):
+        tracker = Tracker([Sensor("radar", clutter_density=1e-5)], TrackerConfig())
+        for k in range(1, 8):
+            xyz = np.array([[0.0, 10.0 * k, 50.0], [3.0, 10.0 * k, 50.0], [400.0, 0.0, 50.0]])
+            cov = np.tile(np.eye(width), (3, 1, 1))
+            t_ns = k * 500_000_000
+            tracker.step(Plots.positions(t_ns, 0, xyz[:, :width], cov), t_ns)
+
+
+def _pipeline() -> None:
+    from importlib.resources import as_file, files
+
+    from replay.player import configuration
+    from v2x.app import Pipeline
+    from v2x.frames import Frame, Poll
+    from v2x.ingest.drive import DriveSource
+
+    with (
+        as_file(files("replay") / "drives" / "demo.mcap") as drive,
+        configuration(drive, None) as config,
+    ):
+        pipeline = Pipeline(config, replay=True)
+        frames: list[Frame] = []
+        for poll in DriveSource(drive):
+            frames += poll.frames
+            if frames[-1].recv_ns - frames[0].recv_ns > 25_000_000_000:
+                break
+        pipeline.feed(Poll(frames))
+        pipeline.finish()

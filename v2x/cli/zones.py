@@ -1,0 +1,233 @@
+"""``v2x zones``: what a zone file means, in plain words."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from v2x.errors import ConfigError
+
+if TYPE_CHECKING:
+    from v2x.lowalt.zones import Zone
+
+_ALWAYS = "always in force"
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="GeoJSON file of zones")],
+    at: Annotated[
+        str | None,
+        typer.Option(help="judge a point: LAT,LON,HEIGHT, or LAT,LON where no height is known"),
+    ] = None,
+    ref: Annotated[str, typer.Option(help="reference of HEIGHT: hae, amsl or agl")] = "hae",
+    time: Annotated[
+        str | None, typer.Option(help="at this time, like 2026-05-01T08:00:00+08:00")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Say what each zone is, where, from which height to which and when; judge a point."""
+    from v2x.lowalt.files import REFERENCES, parse_time
+    from v2x.lowalt.zones import load_zones
+
+    if ref not in REFERENCES:
+        raise ConfigError(f"--ref {ref!r} is none of {', '.join(REFERENCES)}")
+    try:
+        t_ns = None if time is None else parse_time(time)
+    except ValueError as e:
+        raise ConfigError(f"--time: {e}") from None
+    point = None if at is None else _point(at)
+    zones = load_zones(file)
+    rows = [_described(zone, t_ns) for zone in zones]
+    if point is not None:
+        for zone, row in zip(zones, rows, strict=True):
+            row["at"] = _judged(zone, point, ref, t_ns)
+            if t_ns is None and row["window"] != _ALWAYS:
+                row["warnings"].append("judged as if in force: give --time")
+    report = {
+        "file": str(file),
+        "zones_hash": zones.hash,
+        "zones": rows,
+        "warnings": list(zones.warnings),
+    }
+    if json_:
+        import json
+
+        print(json.dumps(report, ensure_ascii=False, indent=2))
+    else:
+        _say(report)
+
+
+def _point(words: str) -> tuple[float, float, float]:
+    """Latitude, longitude and height, NaN where it is left out."""
+    import math
+
+    parts = words.split(",")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (2, 3) or not all(math.isfinite(n) for n in numbers):
+        raise ConfigError(f"--at {words!r}: expected LAT,LON,HEIGHT or LAT,LON")
+    lat, lon = numbers[:2]
+    if not (abs(lat) <= 90.0 and abs(lon) <= 180.0):
+        raise ConfigError(f"--at {words!r}: latitude comes first, in degrees")
+    return lat, lon, numbers[2] if len(numbers) == 3 else math.nan
+
+
+def _centre(zone: "Zone") -> tuple[float, float]:
+    """Latitude and longitude in the middle of the zone's extent."""
+    corners = [corner for polygon in zone.polygons for corner in polygon[0]]
+    lon, lat = zip(*corners, strict=True)
+    return (min(lat) + max(lat)) / 2.0, (min(lon) + max(lon)) / 2.0
+
+
+def _described(zone: "Zone", t_ns: int | None) -> dict[str, Any]:
+    import math
+
+    from v2x.ingest.timestamps import iso
+
+    lat, lon = _centre(zone)
+    floor = _in_words(zone.floor_m, zone.floor_ref, lat, lon)
+    ceiling = _in_words(zone.ceiling_m, zone.ceiling_ref, lat, lon)
+    area = _area_km2(zone, lat, lon)
+    warnings = []
+    for name, limit in (("floor", floor), ("ceiling", ceiling)):
+        if limit is not None and None in limit.values():
+            warnings.append(f"{name}: the geoid is not known here, one reference says nothing")
+    band = [limit["hae_m"] for limit in (floor, ceiling) if limit]
+    if len(band) == 2 and None not in band and band[0] > band[1]:
+        warnings.append("its floor is above its ceiling: nothing is ever inside")
+    if ceiling and ceiling["agl_m"] is not None and ceiling["agl_m"] <= 0.0:
+        warnings.append("its ceiling is not above the ground")
+    if len(zone.polygons) > 1:
+        warnings.append("area counts parts that overlap more than once")
+    state = _ALWAYS
+    if zone.valid_from_ns is not None or zone.valid_to_ns is not None:
+        begin = "-" if zone.valid_from_ns is None else iso(zone.valid_from_ns)
+        end = "-" if zone.valid_to_ns is None else iso(zone.valid_to_ns)
+        state = f"in force from {begin} until {end}"
+    in_force = None if t_ns is None else _in_force(zone, t_ns)
+    if in_force is False:
+        warnings.append("not in force at that time")
+    return {
+        "id": zone.id,
+        "name": zone.name,
+        "kind": zone.kind.name.lower(),
+        "datum": zone.datum,
+        "area_km2": area if math.isfinite(area) else None,
+        "centre": {"lat": lat, "lon": lon},
+        "floor": floor,
+        "ceiling": ceiling,
+        "window": state,
+        "in_force": in_force,
+        "warnings": warnings,
+    }
+
+
+def _in_words(
+    limit: float | None, reference: str | None, lat: float, lon: float
+) -> dict[str, Any] | None:
+    """A limit in all references at one place; None where there is no limit."""
+    import numpy as np
+
+    from v2x.lowalt.files import REFERENCES
+    from v2x.lowalt.heights import GROUND_AMSL_M, in_all_references
+
+    if limit is None or reference is None:
+        return None
+    metres = in_all_references(
+        np.array([lat]), np.array([lon]), np.array([limit]), reference, GROUND_AMSL_M
+    )[0]
+    made: dict[str, Any] = {"given": reference}
+    for name, value in zip(REFERENCES, metres.tolist(), strict=True):
+        made[f"{name}_m"] = round(value, 3) if np.isfinite(value) else None
+    return made
+
+
+def _area_km2(zone: "Zone", lat: float, lon: float) -> float:
+    """Area of the footprint less its holes."""
+    import numpy as np
+
+    from v2x.geodesy import Tile
+
+    tile = Tile(lat, lon)
+    area = 0.0
+    for polygon in zone.polygons:
+        for k, ring in enumerate(polygon):
+            ring_lon, ring_lat = np.array(ring).T
+            e, n, _ = tile.to_enu(ring_lat, ring_lon, np.zeros(len(ring))).T
+            twice = float(np.sum(e[:-1] * n[1:] - e[1:] * n[:-1]))
+            area += abs(twice) / 2.0 * (1.0 if k == 0 else -1.0)
+    return area / 1e6
+
+
+def _in_force(zone: "Zone", t_ns: int) -> bool:
+    begin, end = zone.valid_from_ns, zone.valid_to_ns
+    return (begin is None or begin <= t_ns) and (end is None or t_ns < end)
+
+
+def _judged(
+    zone: "Zone", point: tuple[float, float, float], ref: str, t_ns: int | None
+) -> dict[str, Any]:
+    """Verdict on one point, by the same code that judges tracks."""
+    import math
+    from dataclasses import replace
+
+    from v2x.geodesy import Tile
+    from v2x.lowalt.volumes import ZoneIndex
+    from v2x.lowalt.zones import Zones
+
+    if t_ns is not None and not _in_force(zone, t_ns):
+        return {"verdict": "not in force", "depth_m": None}
+    lat, lon, height = point
+    always = replace(zone, valid_from_ns=None, valid_to_ns=None)
+    far = math.hypot(lat - _centre(zone)[0], lon - _centre(zone)[1]) > 20.0
+    index = ZoneIndex(Zones.of([always]), Tile(*_centre(zone)))
+    pairs = index.at(lat, lon, height, ref, 0)
+    if far or not len(pairs.point):
+        return {"verdict": "outside", "depth_m": None}
+    verdict = "inside the footprint, height unknown" if pairs.height_unknown[0] else "inside"
+    return {"verdict": verdict, "depth_m": round(float(pairs.depth[0]), 3)}
+
+
+def _say(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    out = Console(highlight=False, soft_wrap=True)
+    colours = {"prohibited": "red", "restricted": "dark_orange", "warning": "yellow"}
+    for zone in report["zones"]:
+        head = Text(zone["id"], style="bold")
+        head.append(f" {zone['name']}: ", style="not bold")
+        head.append(zone["kind"].replace("_", " "), style=colours.get(zone["kind"], "blue"))
+        area = "unknown" if zone["area_km2"] is None else f"{zone['area_km2']:.3f} km²"
+        head.append(f", area {area}, drawn in {zone['datum']}", style="not bold")
+        out.print(head)
+        for name in ("floor", "ceiling"):
+            out.print(Text(f"  {name}: {_limit_words(zone[name])}"))
+        centre = zone["centre"]
+        out.print(Text(f"  at its centre {centre['lat']:.5f} N {centre['lon']:.5f} E"))
+        out.print(Text(f"  {zone['window']}"))
+        if "at" in zone:
+            depth = zone["at"]["depth_m"]
+            deep = "" if depth is None else f", {depth:.1f} m from the nearest side"
+            out.print(Text(f"  the point is {zone['at']['verdict']}{deep}", style="bold"))
+        for words in zone["warnings"]:
+            out.print(Text(f"  note: {words}", style="yellow"))
+    for words in report["warnings"]:
+        out.print(Text(f"note: {words}", style="yellow"))
+    out.print(Text(f"{len(report['zones'])} zones, hash {report['zones_hash']}"))
+
+
+def _limit_words(limit: dict[str, Any] | None) -> str:
+    """As it was written, and in the two other references."""
+    if limit is None:
+        return "none"
+    words = {
+        name: "unknown" if limit[f"{name}_m"] is None else f"{limit[f'{name}_m']:.1f} m"
+        for name in ("hae", "amsl", "agl")
+    }
+    names = {"hae": "above the ellipsoid", "amsl": "above sea level", "agl": "above ground"}
+    given = limit["given"]
+    others = ", ".join(f"{words[n]} {names[n]}" for n in names if n != given)
+    return f"{words[given]} {names[given]} ({others})"

@@ -1,0 +1,256 @@
+"""Configuration: one TOML file to one frozen tree, checked before anything runs.
+
+Every key has a default (but a sensor's name and format), a unit in its name and a description;
+an unknown key is an error that names the file and the key. Broker addresses and secrets may come
+from ``V2X_...`` variables of the environment, which win over the file.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from v2x.errors import ConfigError
+from v2x.geodesy import Tile
+from v2x.sensors import Datum, Sensor, SensorKind, SensorTable
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Site(_Section):
+    """Where the system stands; its origin is the origin of the tile."""
+
+    name: str = Field("v2x", description="name of the tile; part of every track id")
+    lat: Finite | None = Field(None, ge=-90, le=90, description="origin, degrees WGS-84")
+    lon: Finite | None = Field(None, ge=-180, le=180, description="origin, degrees WGS-84")
+    hae_m: Finite = Field(0.0, description="origin, metres above the ellipsoid")
+    ground_amsl_m: Finite = Field(3.0, description="ground above mean sea level, metres")
+
+
+class Grid(_Section):
+    """The event-time grid."""
+
+    slice_ms: int = Field(50, ge=10, le=1000, description="step of the grid, milliseconds")
+
+
+class TrackerSettings(_Section):
+    """What the tracker assumes about the objects."""
+
+    psd_ground_m2_s3: Finite = Field(4.0, gt=0, description="acceleration noise of what drives")
+    psd_air_m2_s3: Finite = Field(4.0, gt=0, description="acceleration noise of what flies")
+    psd_up_m2_s3: Finite = Field(2.0, gt=0, description="vertical acceleration noise")
+    birth_ratio: Finite = Field(0.01, gt=0, description="new objects per look over clutter")
+
+
+class SensorSettings(_Section):
+    """One input. Angles in degrees, lengths in metres, times as their names say."""
+
+    name: str = Field(min_length=1, description="unique name, as in the frames' header")
+    format: str = Field(min_length=1, description="wire format, see `v2x decode --help`")
+    kind: Literal[
+        "radar", "camera", "lidar", "remote_id", "ads_b", "self_report", "relayed", "rsu", "unknown"
+    ] = Field("unknown", description="how it knows what it says")
+    datum: Literal["wgs84", "cgcs2000", "gcj02"] = Field("wgs84", description="horizontal datum")
+    lat: Finite | None = Field(None, ge=-90, le=90, description="where it stands")
+    lon: Finite | None = Field(None, ge=-180, le=180, description="where it stands")
+    hae_m: Finite | None = Field(None, description="where it stands, above the ellipsoid")
+    yaw_deg: Finite = Field(0.0, description="its zero azimuth, clockwise from true north")
+    sd_m: Finite | None = Field(None, gt=0, description="noise per horizontal axis")
+    sd_up_m: Finite | None = Field(None, gt=0, description="noise of the height")
+    sd_range_m: Finite | None = Field(None, gt=0, description="noise of the range")
+    sd_deg: Finite | None = Field(None, gt=0, description="noise of the angles")
+    p_detect: Finite = Field(0.9, gt=0, le=1, description="chance that a look sees an object")
+    clutter_density: Finite = Field(1e-6, ge=0, description="false plots per look and m² (m³, sr)")
+    coverage: tuple[tuple[Finite, Finite], ...] = Field(
+        (), description="polygon of [lon, lat] it can see; empty: everywhere"
+    )
+    floor_m: Finite = Field(-1e9, description="lowest height it can see, above the ellipsoid")
+    ceiling_m: Finite = Field(1e9, description="highest height it can see, above the ellipsoid")
+    may_spawn: bool = Field(True, description="may its rows found tracks")
+    scans: bool | None = Field(
+        None, description="is a miss evidence; default: true for radar, camera, lidar and rsu"
+    )
+    track_input: bool = Field(False, description="does it send tracks, not measurements")
+    reorder_wait_ms: Finite = Field(
+        200.0, ge=0, le=10_000, description="how long a slice waits for its rows; 0: not at all"
+    )
+    period_s: Finite | None = Field(None, gt=0, description="expected time between frames")
+    correlation_s: Finite = Field(0.0, ge=0, description="correlation time of a sender's filter")
+    edition: str = Field("auto", description="edition of the wire format, or auto")
+
+    def sensor(self) -> Sensor:
+        """The same as the row that decoders and the tracker use."""
+        nan = float("nan")
+        kind = SensorKind[self.kind.upper()]
+        looks = (SensorKind.RADAR, SensorKind.CAMERA, SensorKind.LIDAR, SensorKind.RSU)
+        return Sensor(
+            name=self.name,
+            format=self.format,
+            kind=kind,
+            datum=Datum[self.datum.upper()],
+            p_detect=self.p_detect,
+            clutter_density=self.clutter_density,
+            sd_m=nan if self.sd_m is None else self.sd_m,
+            sd_up_m=nan if self.sd_up_m is None else self.sd_up_m,
+            sd_range_m=nan if self.sd_range_m is None else self.sd_range_m,
+            sd_deg=nan if self.sd_deg is None else self.sd_deg,
+            lat=nan if self.lat is None else self.lat,
+            lon=nan if self.lon is None else self.lon,
+            hae_m=nan if self.hae_m is None else self.hae_m,
+            yaw_deg=self.yaw_deg,
+            coverage_lonlat=self.coverage,
+            floor_m=self.floor_m,
+            ceiling_m=self.ceiling_m,
+            may_spawn=self.may_spawn,
+            scans=kind in looks if self.scans is None else self.scans,
+            track_input=self.track_input,
+            reorder_wait_ms=self.reorder_wait_ms,
+            period_s=nan if self.period_s is None else self.period_s,
+            correlation_s=self.correlation_s,
+            edition=self.edition,
+        )
+
+
+class AirspaceSettings(_Section):
+    """Files of the low airspace; paths count from the configuration file."""
+
+    zones: str | None = Field(None, description="GeoJSON file of zones")
+    registry: str | None = Field(None, description="JSON file of registered drones")
+    plans: str | None = Field(None, description="JSON file of approved flights")
+
+
+class RuleSettings(_Section):
+    """What an operator may set per rule."""
+
+    enabled: bool = Field(True, description="false: the rule is not run")
+    hold_s: Finite | None = Field(None, ge=0, description="must last this long to raise")
+    quiet_s: Finite | None = Field(None, ge=0, description="must be gone this long to clear")
+
+
+class KafkaTopic(_Section):
+    """One topic of frames."""
+
+    topic: str = Field(min_length=1, description="name of the topic")
+    format: str | None = Field(None, description="format of records without a format header")
+    sensor: str | None = Field(None, description="sensor of records without a sensor header")
+
+
+class KafkaSettings(_Section):
+    """Kafka as a wire."""
+
+    bootstrap: str = Field("", description="host:port list; V2X_KAFKA_BOOTSTRAP wins")
+    group: str = Field("v2x", description="consumer group, for lag displays")
+    topics: tuple[KafkaTopic, ...] = Field((), description="topics of frames")
+    on_missing: Literal["latest", "earliest"] = Field(
+        "latest", description="where the very first run starts"
+    )
+    alerts_topic: str = Field("v2x.alerts.v1", description="history of alerts")
+    dead_letter_topic: str = Field("v2x.deadletter.v1", description="frames nobody could decode")
+    allow_plaintext: bool = Field(False, description="plaintext to hosts other than this one")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how to talk to the broker"
+    )
+    sasl_mechanism: str = Field("SCRAM-SHA-512", description="with SASL_SSL")
+    username: str = Field("", description="with SASL_SSL; V2X_KAFKA_USERNAME wins")
+    password: str = Field("", description="with SASL_SSL; V2X_KAFKA_PASSWORD wins", repr=False)
+    ca_file: str | None = Field(None, description="certificates that sign the broker's")
+
+
+class SinkSettings(_Section):
+    """One destination of alerts."""
+
+    kind: Literal["jsonl", "kafka"] = Field(description="jsonl: a file; kafka: the alerts topic")
+    name: str | None = Field(None, description="name in counters; default: its kind")
+    path: str | None = Field(None, description="file, for jsonl")
+
+
+class Config(_Section):
+    """The whole tree."""
+
+    site: Site = Site()
+    grid: Grid = Grid()
+    tracker: TrackerSettings = TrackerSettings()
+    sensors: tuple[SensorSettings, ...] = ()
+    airspace: AirspaceSettings = AirspaceSettings()
+    alerts: Mapping[str, RuleSettings] = Field(default_factory=dict)
+    kafka: KafkaSettings = KafkaSettings()
+    sinks: tuple[SinkSettings, ...] = ()
+    store: str = Field("v2x.sqlite", description="file of the durable store")
+
+    folder: Path = Field(Path(), exclude=True, repr=False)
+
+    def tile(self) -> Tile:
+        """Return the local frame, or a `ConfigError` if the site has no origin."""
+        if self.site.lat is None or self.site.lon is None:
+            raise ConfigError("[site] lat, lon: the origin of the tile is not set")
+        return Tile(self.site.lat, self.site.lon, self.site.hae_m)
+
+    def table(self) -> SensorTable:
+        """Sensors in name order, placed in the tile."""
+        tile = self.tile()
+        return SensorTable.of(s.sensor().placed(tile) for s in self.sensors)
+
+    def file(self, name: str | None) -> Path | None:
+        """Path of a file that the configuration names."""
+        return None if name is None else self.folder / name
+
+    def digest(self) -> str:
+        """16 hex digits over everything that decides what is derived from the frames."""
+        body = self.model_dump_json(include={"site", "grid", "tracker", "sensors", "alerts"})
+        return blake2b(body.encode(), digest_size=8).hexdigest()
+
+
+_ENVIRONMENT = {
+    "V2X_KAFKA_BOOTSTRAP": ("kafka", "bootstrap"),
+    "V2X_KAFKA_USERNAME": ("kafka", "username"),
+    "V2X_KAFKA_PASSWORD": ("kafka", "password"),
+}
+
+
+def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Read and check a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        Names the file and each key that is missing, unknown or out of range.
+    """
+    try:
+        tree = tomllib.loads(path.read_text("utf-8"))
+    except OSError as e:
+        raise ConfigError(f"{path}: {e.strerror or e}") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{path}: not valid TOML: {e}") from e
+    for variable, (section, key) in _ENVIRONMENT.items():
+        value = (os.environ if environment is None else environment).get(variable)
+        if value:
+            tree.setdefault(section, {})[key] = value
+    return config_from(tree, str(path), path.parent)
+
+
+def config_from(tree: Mapping[str, Any], origin: str, folder: Path) -> Config:
+    """Check a tree that was read from `origin`; its relative paths count from `folder`."""
+    if "folder" in tree:
+        raise ConfigError(f"{origin}: folder: unknown key")
+    try:
+        config = Config.model_validate({**tree, "folder": folder})
+    except ValidationError as e:
+        lines = [_say(error) for error in e.errors()]
+        raise ConfigError(f"{origin}: " + "; ".join(lines)) from None
+    SensorTable.of(s.sensor() for s in config.sensors)
+    return config
+
+
+def _say(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{where}: unknown key"
+    return f"{where}: {error['msg']}"

@@ -1,0 +1,1 @@
+"""Frames in: sources, wire formats, and event-time slices behind a watermark."""

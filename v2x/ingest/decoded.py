@@ -1,0 +1,106 @@
+"""What a decoder gives back, and why it refuses: the contract of every wire format."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from v2x.columns import F8, U1
+from v2x.frames import FrameBatch
+from v2x.observations import Observations
+from v2x.readings import Readings
+from v2x.sensors import SensorTable
+
+
+class Reject(IntEnum):
+    """Why a frame gave no rows. One code a frame, counted by name, never an exception."""
+
+    OK = 0
+    SHORT = 1
+    BAD_MAGIC = 2
+    """Not a frame of this format."""
+    BAD_LENGTH = 3
+    BAD_CHECKSUM = 4
+    BAD_ESCAPE = 5
+    UNSUPPORTED_VERSION = 6
+    UNKNOWN_MESSAGE = 7
+    UNKNOWN_EDITION = 8
+    VALUE_RANGE = 9
+    TRAILING_DATA = 10
+    ENCRYPTED = 11
+    FRAGMENT = 12
+    """Waiting for its other parts: in flight, not dead-lettered."""
+    OVERSIZE = 13
+    BAD_TEXT = 14
+    NOTHING_TO_OBSERVE = 15
+    """Well formed and empty: counted as processed, may still carry readings."""
+    TOO_COMPLEX = 16
+    BAD_COLUMN = 17
+    BAD_MAP = 18
+
+
+ACCEPTED = (Reject.OK, Reject.NOTHING_TO_OBSERVE)
+"""Codes of frames that count as processed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Rows of one batch.
+
+    Attributes
+    ----------
+    observations, readings
+        Sorted by ``frame`` (row of the completing frame); rows of rejected frames do not exist.
+    rejects
+        (frames,) u1 of `Reject`.
+    idents
+        Text ``scheme:value`` of every identity hash that the rows use.
+    amsl
+        (observations,) f8 height above mean sea level where the wire gave that, else NaN; None
+        where the format never does.
+    counts
+        What was skipped inside good frames, by name ("unknown_item_0x25"): for the log.
+    """
+
+    observations: Observations
+    readings: Readings
+    rejects: U1
+    idents: dict[int, str] = field(default_factory=dict)
+    amsl: F8 | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def nothing(cls, frames: int = 0) -> Self:
+        """No rows from `frames` frames, none of them refused."""
+        return cls(Observations.blank(), Readings.blank(), np.zeros(frames, np.uint8))
+
+
+class Format(Protocol):
+    """One wire format.
+
+    `state` is what must survive from poll to poll (fragments, pairs, epochs): made by `new_state`,
+    changed in place, keyed by sensor row, bounded, driven by event time. How polls were cut never
+    changes the rows: one frame a batch gives the same rows as all frames in one.
+    """
+
+    name: str
+
+    def timed(self, payload: bytes) -> bool:
+        """Tell whether the bytes hold a time or counter of their own.
+
+        Then the same bytes again within 10 s are a repeat, whatever their arrival.
+        """
+        ...
+
+    def new_state(self) -> Any:
+        """Return empty state for one pipeline."""
+        ...
+
+    def decode(self, batch: FrameBatch, sensors: SensorTable, state: Any) -> Decoded:
+        """Turn any bytes into rows or a reject code per frame; never raises for bad bytes."""
+        ...
+
+    def finish(self, sensors: SensorTable, state: Any) -> Decoded:
+        """Rows still pending at the end of the input (an epoch that no later frame closed)."""
+        ...

@@ -1,0 +1,202 @@
+"""Frames of a poll to rows: duplicates out, one decoder call per format, rows back in frame order.
+
+Everything here is a function of the frames and of the state before them, never of where a poll
+was cut: one frame a poll gives the same rows, in the same order, as all frames in one.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+import numpy as np
+
+from v2x.columns import I4, I8, U1, Columns
+from v2x.errors import ConfigError
+from v2x.frames import Frame, FrameBatch
+from v2x.geodesy import wgs84_from_gcj02
+from v2x.ingest.decoded import ACCEPTED, Decoded, Format, Reject
+from v2x.ingest.formats import format_named
+from v2x.observations import Flag, Observations
+from v2x.readings import Readings
+from v2x.sensors import Datum, SensorTable
+
+C = TypeVar("C", bound=Columns)
+
+DUPLICATE_WINDOW_NS = 10_000_000_000
+MAX_FRAME_BYTES = 1 << 20
+_ACCEPTED = np.array([int(code) for code in ACCEPTED], np.uint8)
+_REMEMBERED = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A frame nobody could decode: where it lies and why."""
+
+    frame: Frame
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What one poll's frames became.
+
+    Attributes
+    ----------
+    observations, readings
+        Sorted by ``frame``, which here counts the frames of the poll.
+    sensor, recv_ns
+        (frames,) sensor row (-1 unknown) and arrival of each frame of the poll.
+    fate
+        (frames,) u1: 0 processed, 1 dead letter, 2 duplicate.
+    """
+
+    observations: Observations
+    readings: Readings
+    sensor: I4
+    recv_ns: I8
+    fate: U1
+    dead: list[DeadLetter]
+    rejects: Counter[tuple[str, str]]
+    idents: dict[int, str] = field(default_factory=dict)
+
+
+PROCESSED, DEAD, DUPLICATE = range(3)
+
+
+class Decoding:
+    """Decoder states of one pipeline. `decode` turns the frames of a poll into `Rows`."""
+
+    def __init__(self, sensors: SensorTable) -> None:
+        self.sensors = sensors
+        self._states: dict[str, tuple[Format, Any]] = {}
+        self._seen: dict[bytes, int] = {}
+        self._gcj = sensors.datum() == Datum.GCJ02
+
+    def decode(self, frames: Sequence[Frame]) -> Rows:
+        """Rows of `frames`, which stand in the order (`recv_ns`, sensor name, source order)."""
+        n = len(frames)
+        sensor = np.full(n, -1, np.int32)
+        recv = np.fromiter((f.recv_ns for f in frames), np.int64, n)
+        fate = np.zeros(n, np.uint8)
+        dead: list[DeadLetter] = []
+        rejects: Counter[tuple[str, str]] = Counter()
+        groups: dict[str, list[int]] = {}
+
+        def refuse(i: int, reason: str) -> None:
+            fate[i] = DEAD
+            dead.append(DeadLetter(frames[i], reason))
+            rejects[frames[i].format, reason] += 1
+
+        for i, frame in enumerate(frames):
+            if frame.sensor not in self.sensors:
+                refuse(i, "unknown_sensor")
+                continue
+            sensor[i] = self.sensors.row(frame.sensor)
+            if not self._known(frame.format):
+                refuse(i, "unknown_format")
+            elif len(frame.payload) > MAX_FRAME_BYTES:
+                refuse(i, Reject.OVERSIZE.name.lower())
+            elif self._repeated(frame):
+                fate[i] = DUPLICATE
+            else:
+                groups.setdefault(frame.format, []).append(i)
+
+        observations: list[Observations] = []
+        readings: list[Readings] = []
+        idents: dict[int, str] = {}
+        for name, rows in sorted(groups.items()):
+            made = self.group(
+                name,
+                [frames[i].payload for i in rows],
+                sensor[rows].tolist(),
+                [frames[i].recv_ns for i in rows],
+            )
+            where = np.array(rows, np.int32)
+            observations.append(_renumbered(made.observations, where))
+            readings.append(_renumbered(made.readings, where))
+            idents.update(made.idents)
+            for j in np.flatnonzero(~np.isin(made.rejects, _ACCEPTED)):
+                refuse(rows[j], Reject(int(made.rejects[j])).name.lower())
+        dead.sort(key=lambda d: (d.frame.recv_ns, d.frame.sensor, d.frame.seq))
+        return Rows(
+            _in_order(observations, Observations),
+            _in_order(readings, Readings),
+            sensor,
+            recv,
+            fate,
+            dead,
+            rejects,
+            idents,
+        )
+
+    def _known(self, name: str) -> bool:
+        if name not in self._states:
+            try:
+                found = format_named(name)
+            except ConfigError:
+                return False
+            self._states[name] = (found, found.new_state())
+        return True
+
+    def group(
+        self, name: str, payloads: list[bytes], sensor: list[int], recv_ns: list[int]
+    ) -> Decoded:
+        """Decode frames of one format, as they are: no duplicates taken out, datum converted."""
+        if not self._known(name):
+            raise ConfigError(f"unknown wire format {name!r}")
+        decoder, state = self._states[name]
+        made = decoder.decode(FrameBatch.of(name, payloads, sensor, recv_ns), self.sensors, state)
+        self._to_wgs84(made.observations)
+        return made
+
+    def rest(self, name: str) -> Decoded:
+        """Rows that format `name` still holds back at the end of the input."""
+        decoder, state = self._states[name]
+        made = decoder.finish(self.sensors, state)
+        self._to_wgs84(made.observations)
+        return made
+
+    def _repeated(self, frame: Frame) -> bool:
+        """Tell whether this frame came before: redelivered, or equal bytes with their own clock.
+
+        Redelivery is the same sensor, bytes and arrival. Where the bytes hold a time or counter of
+        their own (`Format.timed`), equal bytes within 10 s are a repeat whatever their arrival.
+        """
+        timed = self._states[frame.format][0].timed(frame.payload)
+        key = blake2b(digest_size=16)
+        key.update(frame.sensor.encode() + b"\0" + frame.format.encode() + b"\0")
+        if not timed:
+            key.update(frame.recv_ns.to_bytes(8, "little", signed=True))
+        key.update(frame.payload)
+        name = key.digest()
+        before = self._seen.pop(name, None)
+        self._seen[name] = frame.recv_ns
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return before is not None and abs(frame.recv_ns - before) <= DUPLICATE_WINDOW_NS
+
+    def _to_wgs84(self, rows: Observations) -> None:
+        """Convert rows of GCJ-02 sensors in place, flagged; all others stay."""
+        if not self._gcj.any() or not len(rows):
+            return
+        mask = self._gcj[rows.sensor]
+        if mask.any():
+            lat, lon = wgs84_from_gcj02(rows.lat[mask], rows.lon[mask])
+            rows.lat[mask], rows.lon[mask] = lat, lon
+            rows.flags[mask] |= np.uint16(Flag.DATUM_CONVERTED)
+
+
+def _renumbered(rows: C, where: I4) -> C:
+    if len(rows):
+        frame: I4 = rows.frame  # type: ignore[attr-defined]
+        frame[:] = where[frame]
+    return rows
+
+
+def _in_order(parts: list[C], empty: type[C]) -> C:
+    rows = empty.concat(parts)
+    if len(parts) > 1 and len(rows):
+        rows = rows.take(np.argsort(rows.frame, kind="stable"))  # type: ignore[attr-defined]
+    return rows

@@ -1,0 +1,313 @@
+"""Frames from Kafka topics, merged over partitions into one order.
+
+A record's value is one frame; its headers ``format``, ``sensor`` and ``recv_ns`` (decimal) say
+what it is, the topic's configuration fills in what is missing, and the record's timestamp stands
+in for a missing arrival. Several partitions are merged by arrival: a frame leaves when every
+partition has a later one or has been read to its end, so the order does not depend on how the
+broker cut its answers. What arrives after its turn is counted and goes on as late.
+
+The process owns all partitions of its topics. Where to read from is the store's word; offsets
+are committed to the group for lag displays only.
+"""
+
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from v2x.config import KafkaSettings
+from v2x.errors import ConfigError, SourceError
+from v2x.frames import LAST_NS, Frame, Place, Poll, Tick
+
+_PAUSE_AT, _RESUME_AT = 5_000, 1_000
+_LOCAL = ("127.", "localhost", "[::1]", "::1")
+
+
+def connection(settings: KafkaSettings) -> dict[str, Any]:
+    """Client settings for host, transport and login, shared by consumer and producers.
+
+    Raises
+    ------
+    ConfigError
+        No broker is named, or plaintext would leave this machine without `allow_plaintext`.
+    """
+    hosts = [host.strip() for host in settings.bootstrap.split(",") if host.strip()]
+    if not hosts:
+        raise ConfigError("[kafka] bootstrap: no broker is named (V2X_KAFKA_BOOTSTRAP works too)")
+    made: dict[str, Any] = {
+        "bootstrap_servers": hosts,
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.security_protocol == "PLAINTEXT":
+        far = [host for host in hosts if not host.startswith(_LOCAL)]
+        if far and not settings.allow_plaintext:
+            raise ConfigError(
+                f"[kafka] bootstrap: plaintext to {', '.join(far)}; set security_protocol, or "
+                "allow_plaintext = true if the network is yours alone"
+            )
+        return made
+    context = ssl.create_default_context(cafile=settings.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    made["ssl_context"] = context
+    if settings.security_protocol == "SASL_SSL":
+        made["sasl_mechanism"] = settings.sasl_mechanism
+        made["sasl_plain_username"] = settings.username
+        made["sasl_plain_password"] = settings.password
+    return made
+
+
+@dataclass
+class _Partition:
+    """What was read of one partition and not yet released."""
+
+    frames: deque[Frame] = field(default_factory=deque)
+    newest_ns: int = -(1 << 62)
+    next_offset: int = 0
+    end_offset: int = 0
+    paused: bool = False
+
+    @property
+    def at_end(self) -> bool:
+        return self.next_offset >= self.end_offset
+
+
+class Merge:
+    """Frames of several partitions in the order (`recv_ns`, sensor name, source order).
+
+    Pure bookkeeping, so that it can be tested without a broker.
+    """
+
+    def __init__(self, ends: Mapping[Place, int], starts: Mapping[Place, int]) -> None:
+        self.partitions = {
+            place: _Partition(next_offset=starts[place], end_offset=end)
+            for place, end in sorted(ends.items())
+        }
+        self._released_ns = -(1 << 62)
+        self.disorder = 0
+
+    def put(self, frame: Frame) -> None:
+        """Take a frame that was read from its partition."""
+        partition = self.partitions[frame.place]
+        partition.frames.append(frame)
+        partition.newest_ns = max(partition.newest_ns, frame.recv_ns)
+        partition.next_offset = frame.seq + 1
+        if frame.recv_ns < self._released_ns:
+            self.disorder += 1
+
+    def release(self) -> list[Frame]:
+        """Frames whose turn has come, in order."""
+        bound = min(
+            (p.newest_ns for p in self.partitions.values() if not p.at_end), default=1 << 62
+        )
+        out: list[Frame] = []
+        for partition in self.partitions.values():
+            keep: deque[Frame] = deque()
+            for frame in partition.frames:
+                (out if frame.recv_ns < bound else keep).append(frame)
+            partition.frames = keep
+        out.sort(key=lambda f: (f.recv_ns, f.sensor, f.place, f.seq))
+        if out:
+            self._released_ns = max(self._released_ns, out[-1].recv_ns)
+        return out
+
+    def positions(self) -> dict[Place, int]:
+        """Lowest offset per partition that was not yet released."""
+        return {
+            place: min((f.seq for f in p.frames), default=p.next_offset)
+            for place, p in self.partitions.items()
+        }
+
+    @property
+    def at_end(self) -> bool:
+        """Every partition was read to its end offset and nothing waits."""
+        return all(p.at_end and not p.frames for p in self.partitions.values())
+
+
+class KafkaSource:
+    """Polls of the configured topics.
+
+    Parameters
+    ----------
+    settings
+        The ``[kafka]`` table.
+    start
+        Offsets to read from; partitions it does not name start by ``on_missing``.
+    until_end
+        Stop at the end offsets seen at the start instead of going on for ever.
+    monotonic_ns
+        Clock between records, for ticks.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        start: Mapping[Place, int] | None = None,
+        *,
+        until_end: bool = False,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        if not settings.topics:
+            raise ConfigError("[kafka] topics: no topic of frames is named")
+        self._settings = settings
+        self._until_end = until_end
+        self._monotonic_ns = monotonic_ns
+        self._topics = {topic.topic: topic for topic in settings.topics}
+        self.stopping = False
+        try:
+            self._consumer = KafkaConsumer(
+                **connection(settings),
+                group_id=settings.group,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                isolation_level="read_uncommitted",
+                max_poll_records=500,
+                max_partition_fetch_bytes=4 << 20,
+                fetch_max_bytes=16 << 20,
+                fetch_min_bytes=1,
+                fetch_max_wait_ms=100,
+                session_timeout_ms=10_000,
+                heartbeat_interval_ms=3_000,
+                max_poll_interval_ms=60_000,
+                allow_auto_create_topics=False,
+                receive_message_max_bytes=32 << 20,
+            )
+        except KafkaError as e:
+            raise SourceError(f"Kafka at {settings.bootstrap}: no broker answers: {e}") from e
+        try:
+            self._merge = self._assign(start or {})
+        except BaseException:
+            self._consumer.close()
+            raise
+
+    def _assign(self, start: Mapping[Place, int]) -> Merge:
+        consumer = self._consumer
+        places: list[Place] = []
+        for topic in self._topics:
+            partitions = self._ask(partial(consumer.partitions_for_topic, topic))
+            if not partitions:
+                raise SourceError(
+                    f"Kafka topic {topic!r} does not exist at {self._settings.bootstrap}, or we "
+                    "may not read it: create it, or correct [kafka] topics"
+                )
+            places += [(topic, p) for p in sorted(partitions)]
+        assigned = [TopicPartition(*place) for place in places]
+        consumer.assign(assigned)
+        first = self._ask(lambda: consumer.beginning_offsets(assigned))
+        ends = self._ask(lambda: consumer.end_offsets(assigned))
+        starts: dict[Place, int] = {}
+        self.lost_upstream = 0
+        for place, tp in zip(places, assigned, strict=True):
+            if place in start:
+                wanted = start[place]
+                if wanted < first[tp]:
+                    self.lost_upstream += first[tp] - wanted
+                    wanted = first[tp]
+                if wanted > ends[tp]:
+                    raise SourceError(
+                        f"Kafka topic {place[0]!r} partition {place[1]} ends at {ends[tp]}, before "
+                        f"our position {wanted}: it was recreated or truncated"
+                    )
+            else:
+                wanted = first[tp] if self._settings.on_missing == "earliest" else ends[tp]
+            consumer.seek(tp, wanted)
+            starts[place] = wanted
+        self.starts = starts
+        return Merge({p: ends[tp] for p, tp in zip(places, assigned, strict=True)}, starts)
+
+    def _ask(self, question: Callable[[], Any]) -> Any:
+        try:
+            return question()
+        except KafkaError as e:
+            raise SourceError(f"Kafka at {self._settings.bootstrap}: {e}") from e
+
+    def __iter__(self) -> Iterator[Poll]:
+        """Polls, until the end offsets seen at the start or until `stopping` is set."""
+        merge = self._merge
+        newest_ns, read_at, before = 0, self._monotonic_ns(), 0
+        while not self.stopping:
+            if self._until_end and merge.at_end:
+                return
+            answer = self._ask(lambda: self._consumer.poll(timeout_ms=100))
+            for tp, records in answer.items():
+                partition = merge.partitions[tp.topic, tp.partition]
+                for record in records:
+                    if self._until_end and record.offset >= partition.end_offset:
+                        break
+                    merge.put(self._frame(record))
+            self._follow_ends()
+            frames = merge.release()
+            self._press_back()
+            ticks: list[Tick] = []
+            if frames:
+                newest_ns, read_at = max(newest_ns, frames[-1].recv_ns), self._monotonic_ns()
+            elif newest_ns and not self._until_end and merge.at_end:
+                ticks.append(Tick(newest_ns + self._monotonic_ns() - read_at))
+            if frames or ticks:
+                disorder, before = merge.disorder - before, merge.disorder
+                yield Poll(frames, ticks, merge.positions(), disorder)
+
+    def _follow_ends(self) -> None:
+        """Move positions over gaps (markers, compaction); live, follow the growing ends."""
+        for (topic, number), partition in self._merge.partitions.items():
+            tp = TopicPartition(topic, number)
+            if not partition.frames and not partition.at_end:
+                partition.next_offset = max(partition.next_offset, self._consumer.position(tp))
+            if not self._until_end:
+                high = self._consumer.highwater(tp)
+                if high is not None:
+                    partition.end_offset = max(partition.end_offset, high)
+
+    def _press_back(self) -> None:
+        for (topic, number), partition in self._merge.partitions.items():
+            waiting = len(partition.frames)
+            if not partition.paused and waiting > _PAUSE_AT:
+                self._consumer.pause(TopicPartition(topic, number))
+                partition.paused = True
+            elif partition.paused and waiting < _RESUME_AT:
+                self._consumer.resume(TopicPartition(topic, number))
+                partition.paused = False
+
+    def _frame(self, record: Any) -> Frame:
+        headers = dict(record.headers or ())
+        topic = self._topics[record.topic]
+        sensor = headers.get("sensor")
+        form = headers.get("format")
+        recv = headers.get("recv_ns", b"")
+        try:
+            recv_ns = int(recv)
+        except ValueError:
+            recv_ns = -1
+        if not 0 <= recv_ns < LAST_NS:
+            recv_ns = int(record.timestamp) * 1_000_000
+        return Frame(
+            recv_ns,
+            (topic.sensor or "") if sensor is None else sensor.decode("utf-8", "replace"),
+            (topic.format or "") if form is None else form.decode("utf-8", "replace"),
+            record.value or b"",
+            (record.topic, record.partition),
+            record.offset,
+        )
+
+    def commit(self, positions: Mapping[Place, int]) -> None:
+        """Tell the group how far we are durable; a failure only blinds the lag display."""
+        offsets = {
+            TopicPartition(*place): OffsetAndMetadata(offset, "", -1)
+            for place, offset in positions.items()
+        }
+        try:
+            self._consumer.commit(offsets, timeout_ms=2_000)
+        except KafkaError:
+            self.commit_failures += 1
+
+    commit_failures = 0
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()

@@ -1,0 +1,212 @@
+"""Event-time slices behind a watermark.
+
+Slice k holds event times in ((k-1) s, k s], counted from the Unix epoch. It is closed as soon as
+the arrival clock passes k s + wait, where wait is the longest `reorder_wait_ms` of the sensors:
+every sensor promises its rows within its own wait, so a silent, dead or late one can hold nothing
+up, and a clock that runs ahead moves nothing. The arrival clock is the running maximum of `recv_ns`
+over frames and ticks, so which slice a row falls into, and whether it is late, follows from the
+data alone: polls may be cut anywhere, and replay may run at any speed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from v2x.columns import B1, I4, I8, Columns, column
+from v2x.ingest.timestamps import FUTURE_NS
+from v2x.observations import Observations
+from v2x.readings import Readings
+
+C = TypeVar("C", bound=Columns)
+
+SILENCE_NS = 60_000_000_000
+"""All sources quiet for longer: the tracks end and the gap is one step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One closed step of the grid.
+
+    Attributes
+    ----------
+    t_ns
+        End of the slice.
+    observations, readings
+        Rows of the slice. Readings that came after their own slice was closed stand in the first
+        slice that was open when they came: a device's word is never lost.
+    heard_sensor, heard_ns
+        Frames that arrived before this slice was closed: sensor row and arrival.
+    gap
+        True where the slices before it were skipped because nothing arrived for a minute.
+    """
+
+    t_ns: int
+    observations: Observations
+    readings: Readings
+    heard_sensor: I4
+    heard_ns: I8
+    gap: bool = False
+
+
+class _Waiting(Generic[C]):
+    """Rows by slice number, released in slice order and, inside a slice, in order of arrival."""
+
+    def __init__(self, empty: type[C]) -> None:
+        self._empty = empty
+        self._parts: list[tuple[I8, C]] = []
+
+    def put(self, k: I8, rows: C) -> None:
+        if len(rows):
+            self._parts.append((k, rows))
+
+    def newest(self) -> int:
+        return max((int(k.max()) for k, _ in self._parts), default=-(1 << 62))
+
+    def until(self, last: int) -> tuple[I8, C]:
+        """Take out all rows of slices up to `last`, sorted by slice."""
+        k = np.concatenate([k for k, _ in self._parts] or [np.zeros(0, np.int64)])
+        rows = self._empty.concat([rows for _, rows in self._parts])
+        order = np.argsort(k, kind="stable")
+        n = int(np.count_nonzero(k <= last))
+        rest = order[n:]
+        self._parts = [(k[rest], rows.take(rest))] if rest.size else []
+        order = order[:n]
+        return k[order], rows.take(order)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard(Columns):
+    sensor: I4 = column("i4")
+    recv_ns: I8 = column("i8")
+
+
+class Reorder:
+    """Rows wait here until their slice is closed.
+
+    Parameters
+    ----------
+    slice_ns
+        Step of the grid.
+    wait_ns
+        How long after its end a slice waits for rows: the longest wait of the sensors.
+    """
+
+    def __init__(self, slice_ns: int, wait_ns: int) -> None:
+        self.slice_ns = slice_ns
+        self.wait_ns = wait_ns
+        self.clock_ns: int | None = None
+        self._done = 0
+        self._observations = _Waiting(Observations)
+        self._readings = _Waiting(Readings)
+        self._heard = _Waiting(_Heard)
+        self._silent: list[tuple[int, int]] = []
+        self._newest = -(1 << 62)
+
+    def put(
+        self, observations: Observations, readings: Readings, sensor: I4, recv_ns: I8
+    ) -> tuple[B1, B1]:
+        """Take the rows of one poll.
+
+        Parameters
+        ----------
+        observations, readings
+            Their ``frame`` counts the frames of the poll.
+        sensor, recv_ns
+            (frames,) sensor row (-1 unknown) and arrival, in processing order.
+
+        Returns
+        -------
+        late, refused
+            (observations,) rows whose slice was closed when they came, and rows more than 2 s in
+            the future of their own arrival. Neither is kept.
+        """
+        if not recv_ns.shape[0]:
+            none = np.zeros(len(observations), bool)
+            return none, none.copy()
+        clock = np.maximum.accumulate(recv_ns)
+        if self.clock_ns is None:
+            self._done = (int(clock[0]) - self.wait_ns) // self.slice_ns
+            self.clock_ns = int(clock[0])
+        clock = np.maximum(clock, self.clock_ns)
+        closed = (clock - self.wait_ns) // self.slice_ns
+        self._silences(np.concatenate(([self.clock_ns], clock)))
+        self.clock_ns = int(clock[-1])
+
+        k = self._slice_of(observations.t_ns)
+        refused: B1 = observations.t_ns - observations.recv_ns > FUTURE_NS
+        late: B1 = (k <= closed[observations.frame]) & ~refused
+        keep = ~(late | refused)
+        self._observations.put(k[keep], observations.take(keep))
+
+        ahead = readings.t_ns - readings.recv_ns > FUTURE_NS
+        k = self._slice_of(np.where(ahead, readings.recv_ns, readings.t_ns))
+        self._readings.put(np.maximum(k, closed[readings.frame] + 1), readings)
+
+        known = sensor >= 0
+        heard = _Heard(sensor[known], recv_ns[known])
+        self._heard.put(closed[known] + 1, heard)
+        self._newest = max(
+            self._newest, self._observations.newest(), self._readings.newest(), self._heard.newest()
+        )
+        return late, refused
+
+    def tick(self, recv_ns: int) -> None:
+        """Move the arrival clock on although no frame arrived."""
+        if self.clock_ns is not None and recv_ns > self.clock_ns:
+            self._silences(np.array([self.clock_ns, recv_ns]))
+            self.clock_ns = recv_ns
+
+    def release(self, *, everything: bool = False) -> Iterator[Slice]:
+        """Slices that the arrival clock has closed, in order; with `everything` also the rest.
+
+        `everything` goes on to the slice of the newest row, as at the end of a drive.
+        """
+        if self.clock_ns is None:
+            return
+        until = (self.clock_ns - self.wait_ns) // self.slice_ns
+        if everything:
+            waiting = (self._observations.newest(), self._readings.newest(), self._heard.newest())
+            until = max(until, *waiting)
+        if until <= self._done:
+            return
+        o_k, observations = self._observations.until(until)
+        r_k, readings = self._readings.until(until)
+        h_k, heard = self._heard.until(until)
+        while self._done < until:
+            k, gap = self._done + 1, False
+            if self._silent and k > self._silent[0][0]:
+                _, last = self._silent.pop(0)
+                k, gap = max(k, min(last, until)), True
+            o, r, h = (slice(*np.searchsorted(at, (k, k + 1))) for at in (o_k, r_k, h_k))
+            self._done = k
+            yield Slice(
+                k * self.slice_ns,
+                observations.take(o) if o.stop > o.start else Observations.blank(),
+                readings.take(r) if r.stop > r.start else Readings.blank(),
+                heard.sensor[h],
+                heard.recv_ns[h],
+                gap,
+            )
+
+    @property
+    def done(self) -> int:
+        """Number of the newest slice that was released."""
+        return self._done
+
+    @property
+    def newest(self) -> int:
+        """Number of the newest slice for which something was taken."""
+        return self._newest
+
+    def _slice_of(self, t_ns: I8) -> I8:
+        made: I8 = -((-t_ns) // self.slice_ns)
+        return made
+
+    def _silences(self, clock: I8) -> None:
+        """Note where nothing arrived for a minute: the slices that may be stepped over."""
+        for i in np.flatnonzero(np.diff(clock) > SILENCE_NS).tolist():
+            first = (int(clock[i]) + SILENCE_NS - self.wait_ns) // self.slice_ns
+            last = (int(clock[i + 1]) - self.wait_ns) // self.slice_ns
+            self._silent.append((first, last))

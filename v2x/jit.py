@@ -1,0 +1,85 @@
+"""One policy for every Numba kernel, and a private home for their compiled code.
+
+Numba's disk cache does not notice an edit in a *called* function's file, and what it stores are
+pickles: whoever writes there runs code as us. So the cache lives in a directory that is ours alone
+(mode 0700, else refused) and is named by a hash of every source file of the package, the Numba
+version, the bounds-check flag and the CPU. An edited constant, an upgrade or another machine gets
+a new directory; `prune` removes the old ones.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+from llvmlite import binding as _llvm
+
+from v2x.errors import ConfigError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def cache_key(package: Path = _PACKAGE) -> str:
+    """Name of the cache generation: 16 hex digits over sources, Numba, bounds checks and CPU."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode())
+        digest.update(path.read_bytes())
+    features = _llvm.get_host_cpu_features().flatten()
+    for word in (
+        numba.__version__,
+        str(bool(numba.config.BOUNDSCHECK)),  # type: ignore[attr-defined]
+        _llvm.get_host_cpu_name(),
+        features,
+    ):
+        digest.update(b"\0" + word.encode())
+    return digest.hexdigest()
+
+
+def cache_home() -> Path:
+    """Folder that holds all cache generations; ``V2X_CACHE`` moves it."""
+    return Path(os.environ.get("V2X_CACHE", Path.home() / ".cache" / "v2x"))
+
+
+def _private(path: Path) -> Path:
+    """Create `path` 0700, or check that an existing one is ours and closed to others."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    info = path.stat()
+    if info.st_uid != os.geteuid() or stat.S_IMODE(info.st_mode) & 0o077:
+        raise ConfigError(
+            f"kernel cache {path}: must belong to uid {os.geteuid()} with mode 0700, found uid "
+            f"{info.st_uid} mode {stat.S_IMODE(info.st_mode):04o}; its files are executable code. "
+            "Remove it, or point V2X_CACHE elsewhere"
+        )
+    return path
+
+
+def cache_dir() -> Path:
+    """Private directory of this generation, created on first use."""
+    return _private(cache_home() / f"kernels-{cache_key()}")
+
+
+def prune() -> int:
+    """Remove cache directories of other generations; how many went."""
+    import shutil
+
+    gone = 0
+    for path in cache_home().glob("kernels-*"):
+        if path.is_dir() and path != _DIR:
+            shutil.rmtree(path, ignore_errors=True)
+            gone += 1
+    return gone
+
+
+_DIR = cache_dir()
+numba.config.CACHE_DIR = str(_DIR)  # type: ignore[attr-defined]
+
+
+def kernel(fn: F) -> F:
+    """Compile `fn`: cached, NumPy's division rules, no fastmath, no threads, the GIL let go."""
+    return cast(F, numba.njit(cache=True, error_model="numpy", nogil=True)(fn))

@@ -1,0 +1,1 @@
+"""Low altitude: heights, zones as volumes, identity, registry and flight plans."""

@@ -1,0 +1,168 @@
+"""Picture: the fused situation at one event time. All that a rule may read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from v2x.columns import F8, I4, I8, U1, Columns, column
+from v2x.sensors import SensorTable
+from v2x.tracks import Tracks
+
+
+class Verdict(IntEnum):
+    """Who a track is allowed to be, by the first row that holds; NONE for what is no aircraft."""
+
+    NONE = 0
+    MANNED = 1
+    SPOOFED = 2
+    UNIDENTIFIED = 3
+    DARK = 4
+    UNREGISTERED = 5
+    UNAUTHORISED = 6
+    NONCONFORMING = 7
+    AUTHORISED = 8
+    CLAIMED = 9
+    UNDECIDED = 10
+    """An aircraft or unknown object that waits for evidence."""
+
+
+class ClaimStatus(IntEnum):
+    """What is behind the identity of a track."""
+
+    NONE = 0
+    CLAIMED = 1
+    CORROBORATED = 2
+    CONTRADICTED = 3
+
+
+class Registered(IntEnum):
+    """Is the claimed identity in a fresh registry."""
+
+    UNKNOWN = 0
+    NO = 1
+    YES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Heights(Columns):
+    """Height of each track in three references; NaN where unknown, never guessed."""
+
+    hae: F8 = column("f8")
+    amsl: F8 = column("f8")
+    agl: F8 = column("f8")
+    sd: F8 = column("f8")
+    datum_known: U1 = column("u1")
+
+
+@dataclass(frozen=True, slots=True)
+class Identities(Columns):
+    """Identity of each track as lowalt sees it.
+
+    ``p_heard`` is the probability that a live receiver would have heard it in the last 10 s;
+    ``heard_ns`` when its identity was last heard (-1 never); ``n_receivers`` how many receivers
+    heard it in the last 10 s; ``plan`` row of the plan that matches (-1 none); ``pilot_lat``,
+    ``pilot_lon`` degrees; ``needs_approval`` 1 where a flight here needs one; ``approval_zone``
+    row of the zone that asks for it (-1: the general height limit).
+    """
+
+    verdict: U1 = column("u1")
+    status: U1 = column("u1")
+    registered: U1 = column("u1")
+    heard_ns: I8 = column("i8", blank=-1)
+    n_receivers: U1 = column("u1")
+    p_heard: F8 = column("f8")
+    plan: I4 = column("i4", blank=-1)
+    needs_approval: U1 = column("u1")
+    approval_zone: I4 = column("i4", blank=-1)
+    mark: I8 = column("i8", blank=-1)
+    pilot_lat: F8 = column("f8")
+    pilot_lon: F8 = column("f8")
+
+
+class ZoneKind(IntEnum):
+    """What a zone means; the severity of being inside follows from it."""
+
+    PROHIBITED = 0
+    RESTRICTED = 1
+    WARNING = 2
+    OPERATING = 3
+    OBSTACLE_SURFACE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRows(Columns):
+    """Zones by row: `ZoneKind`, and 1 where the zone is in force now."""
+
+    kind: U1 = column("u1")
+    active: U1 = column("u1")
+
+
+@dataclass(frozen=True, slots=True)
+class Inside(Columns):
+    """Sparse (track row, zone row) pairs, sorted; absent pairs are outside.
+
+    ``p_inside`` probability inside; ``crossed`` 1 where the segment since the last slice went
+    through although both ends are outside; ``margin_m`` depth inside (positive) to the nearest
+    side; ``height_unknown`` 1 where only the footprint could be tested.
+    """
+
+    track: I4 = column("i4")
+    zone: I4 = column("i4")
+    p_inside: F8 = column("f8")
+    crossed: U1 = column("u1")
+    margin_m: F8 = column("f8")
+    height_unknown: U1 = column("u1")
+
+
+@dataclass(frozen=True, slots=True)
+class Devices(Columns):
+    """One row per sensor, in sensor-table order.
+
+    ``last_ns`` arrival of its newest frame (-1 none yet), ``period_s`` expected, ``live`` 1 while
+    a frame or an empty look is younger than 3 periods, ``since_ns`` the start of watching.
+    """
+
+    last_ns: I8 = column("i8", blank=-1)
+    period_s: F8 = column("f8")
+    live: U1 = column("u1")
+    since_ns: I8 = column("i8")
+
+
+@dataclass(frozen=True, slots=True)
+class Latest(Columns):
+    """Newest reading per (sensor, ident, name), sorted so; ``fresh`` 1 where new this slice."""
+
+    sensor: I4 = column("i4")
+    ident: I8 = column("i8", blank=-1)
+    name: I4 = column("i4")
+    t_ns: I8 = column("i8")
+    recv_ns: I8 = column("i8")
+    value: F8 = column("f8")
+    ident2: I8 = column("i8", blank=-1)
+    lat: F8 = column("f8")
+    lon: F8 = column("f8")
+    fresh: U1 = column("u1")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Everything known at the end of one slice.
+
+    `geodetic` (n, 2) lat, lon of each track; `zone_ids` names by zone row; `zones_hash`;
+    `idents` text of identity hashes; `velocity` is in `tracks.x`.
+    """
+
+    t_ns: int
+    sensors: SensorTable
+    tracks: Tracks
+    geodetic: F8
+    heights: Heights
+    identities: Identities
+    zones: ZoneRows
+    inside: Inside
+    devices: Devices
+    readings: Latest
+    zone_ids: tuple[str, ...] = ()
+    plan_ids: tuple[str, ...] = ()
+    idents: Mapping[int, str] = field(default_factory=dict)
+    zones_hash: str = ""

@@ -1,0 +1,224 @@
+"""Plots: observations in the tile's metres with full covariance, grouped into scans.
+
+Researchers build them directly, without a wire: `Plots.positions`, `Plots.concat`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from v2x.columns import F4, F8, I4, I8, U1, U2, Columns, column
+
+
+class SensorRows(Protocol):
+    """Whatever knows the row of a sensor name: `v2x.sensors.SensorTable`."""
+
+    def row(self, name: str) -> int:
+        """Row of the sensor called `name`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scans(Columns):
+    """One look of one sensor a row: plots ``first:end``. An empty scan saw nothing."""
+
+    sensor: I4 = column("i4")
+    t_ns: I8 = column("i8")
+    first: I4 = column("i4")
+    end: I4 = column("i4")
+
+
+@dataclass(frozen=True, slots=True)
+class PlotColumns(Columns):
+    """Columns of `Plots`.
+
+    Attributes
+    ----------
+    t_ns, sensor
+        Event time, and row of the sensor table.
+    z
+        (n, 3) east, north, up in metres; up NaN where the height was not measured.
+    cov
+        (n, 6) ``[EE, EN, EU, NN, NU, UU]`` m²; UU NaN with up.
+    vel, vel_sd
+        (n, 3) m/s where the sensor reports a velocity, and its sd per axis.
+    ident, track_ref, kind, kind_conf, flags
+        As in `v2x.observations`.
+    row
+        Row of the observation it came from, -1 for arrays built directly.
+    """
+
+    t_ns: I8 = column("i8")
+    sensor: I4 = column("i4")
+    z: F8 = column("f8", 3)
+    cov: F8 = column("f8", 6)
+    vel: F8 = column("f8", 3)
+    vel_sd: F4 = column("f4")
+    ident: I8 = column("i8", blank=-1)
+    track_ref: I8 = column("i8", blank=-1)
+    kind: U1 = column("u1")
+    kind_conf: F4 = column("f4", blank=0)
+    flags: U2 = column("u2")
+    row: I4 = column("i4", blank=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Plots:
+    """Rows and the scans that hold them. Rows stand in scan order."""
+
+    rows: PlotColumns
+    scans: Scans
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @classmethod
+    def nothing(cls) -> Self:
+        """No plots and no scans."""
+        return cls(PlotColumns.blank(), Scans.blank())
+
+    @classmethod
+    def of(cls, rows: PlotColumns, empty_sensor: Any = (), empty_t_ns: Any = ()) -> Self:
+        """Group rows of equal (t_ns, sensor) into scans, and add the empty looks.
+
+        Order of scans is (t_ns, sensor row); rows keep their order inside a scan. An empty look
+        of a sensor that also has rows at that time is no extra scan.
+        """
+        n = len(rows)
+        if n == 0 and np.size(empty_t_ns) == 0:
+            return cls.nothing()
+        order = np.lexsort((rows.sensor, rows.t_ns))
+        rows = rows.take(order)
+        cut = np.ones(n + 1, bool)
+        if n:
+            cut[1:n] = (rows.t_ns[1:] != rows.t_ns[:-1]) | (rows.sensor[1:] != rows.sensor[:-1])
+        edges = np.flatnonzero(cut)
+        first, end = edges[:-1], edges[1:]
+        scans = Scans.blank(
+            len(first), sensor=rows.sensor[first], t_ns=rows.t_ns[first], first=first, end=end
+        )
+        empty_t = np.asarray(empty_t_ns, np.int64).reshape(-1)
+        if empty_t.size:
+            empty_s = np.asarray(empty_sensor, np.int32).reshape(-1)
+            looks = Scans.concat([scans, Scans.blank(empty_t.size, sensor=empty_s, t_ns=empty_t)])
+            filled = looks.end > looks.first
+            order = np.lexsort((~filled, looks.sensor, looks.t_ns))
+            looks = looks.take(order)
+            keep = np.ones(len(looks), bool)
+            keep[1:] = (looks.t_ns[1:] != looks.t_ns[:-1]) | (looks.sensor[1:] != looks.sensor[:-1])
+            scans = looks.take(keep)
+        return cls(rows, scans)
+
+    @classmethod
+    def concat(cls, parts: list[Self]) -> Self:
+        """All rows and scans of `parts`, regrouped."""
+        rows = PlotColumns.concat([p.rows for p in parts])
+        scans = Scans.concat([p.scans for p in parts])
+        empty = scans.take(scans.end == scans.first)
+        return cls.of(rows, empty.sensor, empty.t_ns)
+
+    @classmethod
+    def positions(
+        cls,
+        t_ns: Any,
+        sensor: Any,
+        xyz: Any,
+        cov: Any,
+        sensors: SensorRows | None = None,
+        **columns: Any,
+    ) -> Self:
+        """Build plots from positions.
+
+        Parameters
+        ----------
+        t_ns
+            int, or (n,) int64.
+        sensor
+            Row number of the sensor table, or (n,); with `sensors` also a name, or n names.
+        xyz
+            (n, 3) m with NaN where not measured, or (n, 2).
+        cov
+            (n, 3, 3), (n, 2, 2) or (n, 6) ``[EE, EN, EU, NN, NU, UU]`` m².
+        sensors
+            Table that knows the row of a name: ``tracker.sensors``.
+        **columns
+            Further columns of `PlotColumns` such as ``vel`` or ``ident``.
+
+        Raises
+        ------
+        ValueError
+            On any other shape; the message holds it. ``n = 0`` with scalars is one empty scan.
+        """
+        xyz = np.asarray(xyz, np.float64)
+        if xyz.ndim != 2 or xyz.shape[1] not in (2, 3):
+            raise ValueError(f"xyz must be (n, 2) or (n, 3), got {xyz.shape}")
+        n = xyz.shape[0]
+        z = np.empty((n, 3))
+        z[:, 2] = np.nan
+        z[:, : xyz.shape[1]] = xyz
+        c = np.empty((n, 6))
+        cov = np.asarray(cov, np.float64)
+        if cov.shape == (n, 2, 2):
+            c[:, 0], c[:, 1], c[:, 3] = cov[:, 0, 0], cov[:, 0, 1], cov[:, 1, 1]
+            c[:, 2] = c[:, 4] = 0.0
+            c[:, 5] = np.nan
+        elif cov.shape == (n, 3, 3):
+            c[:] = cov[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]]
+        elif cov.shape == (n, 6):
+            c[:] = cov
+        else:
+            raise ValueError(f"cov must be (n, 3, 3), (n, 2, 2) or (n, 6), n = {n}: {cov.shape}")
+        for name, value in (("t_ns", t_ns), ("sensor", sensor)):
+            if not isinstance(value, int | str) and np.shape(value) not in ((), (n,)):
+                raise ValueError(f"{name} must be one number or ({n},), got {np.shape(value)}")
+        sensor = _rows_of(sensor, sensors)
+        one_scan = np.ndim(t_ns) == 0 and np.ndim(sensor) == 0
+        if columns or not one_scan:
+            rows = PlotColumns.blank(n, t_ns=t_ns, sensor=sensor, z=z, cov=c, **columns)
+        else:
+            rows = _bare(n, int(t_ns), int(sensor), z, c)
+        if not one_scan:
+            return cls.of(rows)
+        return cls(
+            rows,
+            Scans(
+                sensor=np.array([sensor], np.int32),
+                t_ns=np.array([t_ns], np.int64),
+                first=np.zeros(1, np.int32),
+                end=np.array([n], np.int32),
+            ),
+        )
+
+
+def _rows_of(sensor: Any, sensors: SensorRows | None) -> Any:
+    """Row numbers of sensor names; numbers stay."""
+    if isinstance(sensor, str):
+        names = [sensor]
+    elif isinstance(sensor, list | tuple | np.ndarray) and any(
+        isinstance(name, str) for name in sensor
+    ):
+        names = [str(name) for name in sensor]
+    else:
+        return sensor
+    if sensors is None:
+        raise ValueError(f"sensor {names[0]!r} is a name: pass sensors=tracker.sensors with it")
+    rows = [sensors.row(name) for name in names]
+    return rows[0] if isinstance(sensor, str) else np.array(rows, np.int32)
+
+
+def _bare(n: int, t_ns: int, sensor: int, z: F8, cov: F8) -> PlotColumns:
+    """Rows of one scan that measured positions and nothing else."""
+    return PlotColumns(
+        t_ns=np.full(n, t_ns, np.int64),
+        sensor=np.full(n, sensor, np.int32),
+        z=z,
+        cov=cov,
+        vel=np.full((n, 3), np.nan),
+        vel_sd=np.full(n, np.nan, np.float32),
+        ident=np.full(n, -1, np.int64),
+        track_ref=np.full(n, -1, np.int64),
+        kind=np.zeros(n, np.uint8),
+        kind_conf=np.zeros(n, np.float32),
+        flags=np.zeros(n, np.uint16),
+        row=np.full(n, -1, np.int32),
+    )

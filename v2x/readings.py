@@ -1,0 +1,108 @@
+"""Readings: what a device or a terminal says about itself, one fact a row."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from v2x.columns import F8, I4, I8, U2, Columns, column
+
+
+class Name(IntEnum):
+    """What a reading says. Appended to, never renumbered: recordings and checkpoints hold them.
+
+    Values are SI or a code of the format. Where the value stands for a text it is the hash of the
+    text (`v2x.observations.ident_of` as float is lossy, so such rows carry it in ``ident``).
+    """
+
+    HEARTBEAT = 0
+    SCAN_EMPTY = 1
+    """The sensor looked and saw nothing."""
+    CLOCK_OFFSET_S = 2
+    """Device clock minus arrival."""
+    ALARM_BITS = 3
+    STATUS_BITS = 4
+    GNSS_SATS = 5
+    LINK_RSSI = 6
+    ODOMETER_M = 7
+    FIX = 8
+    FIX_QUALITY = 9
+    SATS_USED = 10
+    HDOP = 11
+    NAV_STATUS = 12
+    CORR_AGE_S = 13
+    RID_REGISTERED = 14
+    """1 the broadcast carries a registration mark, 0 it says 'not registered'."""
+    RID_REGISTRATION = 15
+    """Identity of the registration mark is in ``ident2``."""
+    RID_STATUS = 16
+    RID_MAC = 17
+    """Binds a transmitter address (value) to an identity."""
+    UAS_CLASS = 18
+    UAS_CATEGORY = 19
+    PILOT = 20
+    """Operator position in lat, lon; value 1 live, 0 take-off point."""
+    PILOT_HEIGHT = 21
+    HEIGHT_TAKEOFF = 22
+    PRESSURE_ALTITUDE = 23
+    RSSI_DBM = 24
+    RSU_CLOCK_OFFSET_S = 25
+    RSU_INNER_OFFSET_S = 26
+    RSU_LOCATION = 27
+    RSU_STATUS = 28
+    RSU_VERSION = 29
+    RSI_COUNT = 30
+    RSM_COUNT = 31
+    FAULT = 32
+    """Fault of a module: the module's identity is in ``ident2``, value is the code."""
+    CPU_LOAD = 33
+    CPU_USE = 34
+    MEM_USE = 35
+    DISK_FREE = 36
+    BUS_PRIORITY = 37
+    BSM_EVENTS = 38
+    SIREN = 39
+    BRAKE = 40
+    SQUAWK = 41
+    EMERGENCY = 42
+    NACP = 43
+    NIC = 44
+    GEO_MINUS_BARO_M = 45
+    GROUND_BIT = 46
+    CALLSIGN = 47
+    """Callsign text is in ``ident2``."""
+    RID_HEARD = 48
+    """A Remote ID identity was heard, with or without a position."""
+    VELOCITY_EAST = 49
+    VELOCITY_NORTH = 50
+    VELOCITY_UP = 51
+    HEIGHT_DATUM_SUSPECT = 52
+    RSU_MOVED_M = 53
+
+
+@dataclass(frozen=True, slots=True)
+class Readings(Columns):
+    """What devices said, one fact a row.
+
+    Attributes
+    ----------
+    frame
+        Row of the frame in its batch.
+    ident
+        Whom the reading is about: the terminal, the drone, the unit; -1 the sensor itself.
+    name, value
+        `Name`, and its number in SI units or as the format's code.
+    ident2
+        `ident_of` a text that belongs to the reading (mark, callsign, module), -1 none.
+    lat, lon
+        Degrees, where the fact has a place.
+    """
+
+    frame: I4 = column("i4")
+    t_ns: I8 = column("i8")
+    recv_ns: I8 = column("i8")
+    sensor: I4 = column("i4")
+    ident: I8 = column("i8", blank=-1)
+    name: U2 = column("u2")
+    value: F8 = column("f8")
+    ident2: I8 = column("i8", blank=-1)
+    lat: F8 = column("f8")
+    lon: F8 = column("f8")

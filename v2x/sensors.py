@@ -1,0 +1,185 @@
+"""Sensors: configured inputs, their place, noise, datum and reach, as rows of one table."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from math import isfinite, nan
+
+import numpy as np
+
+from v2x.columns import F8, I8, U1
+from v2x.errors import ConfigError
+from v2x.geodesy import Tile
+
+
+class SensorKind(IntEnum):
+    """How a sensor knows what it says; the bit number in `Tracks.sensor_kinds`."""
+
+    UNKNOWN = 0
+    RADAR = 1
+    CAMERA = 2
+    LIDAR = 3
+    REMOTE_ID = 4
+    ADS_B = 5
+    SELF_REPORT = 6
+    RELAYED = 7
+    RSU = 8
+
+
+class Datum(IntEnum):
+    """Horizontal datum a sensor reports in. CGCS2000 has WGS-84's numbers for our purposes."""
+
+    WGS84 = 0
+    CGCS2000 = 1
+    GCJ02 = 2
+
+
+INDEPENDENT = frozenset({SensorKind.RADAR, SensorKind.CAMERA, SensorKind.LIDAR, SensorKind.RSU})
+"""Kinds that see an object without its help: only they corroborate a claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One input.
+
+    Lengths in metres, angles in degrees at this door, coverage in tile metres.
+
+    Attributes
+    ----------
+    name
+        Unique; canonical order of everything is the order of names.
+    format
+        Wire format of its frames; empty for arrays handed to the tracker directly.
+    p_detect
+        Probability that a look sees an object inside the coverage.
+    clutter_density
+        False plots per look, per m² (2-D), m³ (3-D) or sr (bearings).
+    sd_m, sd_up_m
+        Position noise, one standard deviation per horizontal axis, and vertical.
+    sd_range_m, sd_deg
+        Noise of range and of angles for polar and bearing sensors.
+    lat, lon, hae_m, yaw_deg
+        Pose: where the sensor stands and where its zero azimuth points, clockwise from north.
+    east_m, north_m, up_m
+        The same place in the tile (`placed` computes it).
+    coverage
+        Polygon of (east_m, north_m) vertices, empty for "everywhere".
+    coverage_lonlat
+        The same polygon as (lon, lat) degrees; `placed` turns it into `coverage`.
+    floor_m, ceiling_m
+        Height band it can see, metres above the ellipsoid.
+    scans
+        True: a look that misses an object is evidence. False: single reports (terminals).
+    track_input
+        What it sends is already filtered; its errors are correlated over `correlation_s`.
+    """
+
+    name: str
+    format: str = ""
+    kind: SensorKind = SensorKind.UNKNOWN
+    datum: Datum = Datum.WGS84
+    p_detect: float = 0.9
+    clutter_density: float = 1e-6
+    sd_m: float = nan
+    sd_up_m: float = nan
+    sd_range_m: float = nan
+    sd_deg: float = nan
+    lat: float = nan
+    lon: float = nan
+    hae_m: float = nan
+    yaw_deg: float = 0.0
+    east_m: float = 0.0
+    north_m: float = 0.0
+    up_m: float = 0.0
+    coverage: tuple[tuple[float, float], ...] = ()
+    coverage_lonlat: tuple[tuple[float, float], ...] = ()
+    floor_m: float = -1e9
+    ceiling_m: float = 1e9
+    may_spawn: bool = True
+    scans: bool = True
+    track_input: bool = False
+    reorder_wait_ms: float = 200.0
+    period_s: float = nan
+    correlation_s: float = 0.0
+    edition: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ConfigError("a sensor needs a name")
+        if not 0.0 < self.p_detect <= 1.0:
+            raise ConfigError(f"sensor {self.name}: p_detect {self.p_detect} is not in (0, 1]")
+        if not (isfinite(self.clutter_density) and self.clutter_density >= 0.0):
+            raise ConfigError(
+                f"sensor {self.name}: clutter_density {self.clutter_density} is not >= 0"
+            )
+        if len(self.coverage) in (1, 2) or len(self.coverage_lonlat) in (1, 2):
+            raise ConfigError(f"sensor {self.name}: a coverage polygon needs 3 vertices or more")
+
+    def placed(self, tile: Tile) -> "Sensor":
+        """The same sensor with pose and coverage in the metres of `tile`."""
+        made = self
+        if isfinite(self.lat) and isfinite(self.lon):
+            hae = self.hae_m if isfinite(self.hae_m) else tile.h0
+            e, n, u = tile.to_enu(np.array([self.lat]), np.array([self.lon]), np.array([hae]))[
+                0
+            ].tolist()
+            made = replace(made, east_m=e, north_m=n, up_m=u)
+        if self.coverage_lonlat:
+            lon, lat = np.array(self.coverage_lonlat, np.float64).T
+            enu = tile.to_enu(lat, lon, np.full(lat.shape, tile.h0))
+            made = replace(made, coverage=tuple((e, n) for e, n in enu[:, :2].tolist()))
+        return made
+
+
+@dataclass(frozen=True, eq=False)
+class SensorTable:
+    """Sensors in name order; their numbers are columns for kernels and decoders.
+
+    `row` finds a sensor by name. Unknown names are a `ConfigError`, not a new row.
+    """
+
+    sensors: tuple[Sensor, ...]
+    _rows: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, sensors: Iterable[Sensor]) -> "SensorTable":
+        """Sort by name; a name twice is refused."""
+        ordered = tuple(sorted(sensors, key=lambda s: s.name))
+        rows = {s.name: i for i, s in enumerate(ordered)}
+        if len(rows) != len(ordered):
+            names: Sequence[str] = [s.name for s in ordered]
+            twice = sorted({n for n in names if names.count(n) > 1})
+            raise ConfigError(f"sensor name used twice: {', '.join(twice)}")
+        return cls(ordered, rows)
+
+    def row(self, name: str) -> int:
+        """Row of the sensor called `name`."""
+        try:
+            return self._rows[name]
+        except KeyError:
+            raise ConfigError(f"no [[sensors]] entry is named {name!r}") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
+
+    def __len__(self) -> int:
+        return len(self.sensors)
+
+    def __getitem__(self, row: int) -> Sensor:
+        return self.sensors[row]
+
+    def floats(self, attribute: str) -> F8:
+        """(m,) f8 of one numeric attribute."""
+        return np.array([getattr(s, attribute) for s in self.sensors], np.float64)
+
+    def wait_ns(self) -> I8:
+        """(m,) i8 ns that a slice waits for each sensor; 0: it does not hold the grid."""
+        return np.array([round(s.reorder_wait_ms * 1e6) for s in self.sensors], np.int64)
+
+    def datum(self) -> U1:
+        """(m,) u1 of `Datum`."""
+        return np.array([s.datum for s in self.sensors], np.uint8)
+
+    def kinds(self) -> U1:
+        """(m,) u1 of `SensorKind`."""
+        return np.array([s.kind for s in self.sensors], np.uint8)

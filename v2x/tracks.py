@@ -1,0 +1,84 @@
+"""Tracks: estimated objects, and Residuals: what each sensor said against them."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from v2x.columns import F4, F8, I4, I8, U1, U2, Columns, column
+
+
+class Status(IntEnum):
+    """A reading of existence and of the last update, nothing else."""
+
+    TENTATIVE = 0
+    CONFIRMED = 1
+    COASTING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks(Columns):
+    """Objects at one time, one a row, in the order of their founding.
+
+    Attributes
+    ----------
+    id
+        63 bits from the founding plot (tile, sensor name, time, position, identity text).
+    t_ns
+        Time of the state.
+    x, P
+        (n, 6) east, north, up in m and their rates in m/s in the tile's frame; (n, 6, 6).
+        Without any height up stays 0 with a wide finite variance.
+    exist
+        Probability that the object is there.
+    kind, kind_prob
+        Most likely `Kind`, and how likely.
+    ident
+        Identity claim it carries, -1 none. A claim, never a key.
+    first_ns, last_ns
+        Founding plot and newest plot.
+    status
+        `Status`.
+    n_sensors, sensor_kinds
+        Sensors that fed it in the last 5 s, and the bit set of their `SensorKind`.
+    """
+
+    id: I8 = column("i8")
+    t_ns: I8 = column("i8")
+    x: F8 = column("f8", 6)
+    P: F8 = column("f8", (6, 6))
+    exist: F8 = column("f8")
+    kind: U1 = column("u1")
+    kind_prob: F4 = column("f4", blank=0)
+    ident: I8 = column("i8", blank=-1)
+    first_ns: I8 = column("i8")
+    last_ns: I8 = column("i8")
+    status: U1 = column("u1")
+    n_sensors: U1 = column("u1")
+    sensor_kinds: U2 = column("u2")
+
+
+@dataclass(frozen=True, slots=True)
+class Residuals(Columns):
+    """Plots that belong to a track beyond doubt (weight above 0.9), against its prediction.
+
+    Attributes
+    ----------
+    t_ns, sensor, track, ident
+        When, who said it, of which track id, with which claim (-1 none).
+    innovation
+        (n, 3) plot minus predicted position, m; up NaN where the height was not measured.
+    nis
+        Squared Mahalanobis length of the innovation; its expectation is ``dim``.
+    dim
+        2 or 3.
+    conflict
+        1: the row claims the identity of this track but lies outside its gate.
+    """
+
+    t_ns: I8 = column("i8")
+    sensor: I4 = column("i4")
+    track: I8 = column("i8")
+    ident: I8 = column("i8", blank=-1)
+    innovation: F8 = column("f8", 3)
+    nis: F4 = column("f4")
+    dim: U1 = column("u1")
+    conflict: U1 = column("u1")
