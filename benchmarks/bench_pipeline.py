@@ -98,7 +98,7 @@ def test_whole_pipeline_from_column_frames(benchmark, objects, tmp_path):
     pipeline = benchmark.pedantic(run, warmup_rounds=1, rounds=3 if benchmark.enabled else 1)
     used = pipeline.counts.rows["used"]
     assert used == pipeline.counts.rows["decoded"] > 0
-    assert 0.8 * sensors * objects < len(pipeline.track_ids) < 1.3 * sensors * objects
+    assert 0.8 * sensors * objects < pipeline.tracks < 1.3 * sensors * objects
     if benchmark.enabled:
         slices = np.array(pipeline.slice_s) * 1e3
         p50, p99 = np.percentile(slices, (50, 99))

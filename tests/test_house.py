@@ -96,6 +96,25 @@ def test_every_command_is_in_the_readme_and_every_command_of_the_readme_exists()
         assert not (strange := {n for n in named if n not in known}), f"{page}: {strange}"
 
 
+@pytest.mark.parametrize(
+    "page", ["README.md", "README.zh-CN.md", "docs/integrating.md", "docs/operating.md"]
+)
+def test_the_python_of_the_documents_runs(page, capsys):
+    text = (ROOT / page).read_text("utf-8")
+    for block in re.findall(r"```python\n(.*?)```", text, re.S):
+        exec(compile(block, page, "exec"), {})
+        assert capsys.readouterr().out
+
+
+def test_the_example_configuration_is_good():
+    from v2x.app import Pipeline
+    from v2x.config import load_config
+
+    pipeline = Pipeline(load_config(ROOT / "docs" / "example" / "site.toml", {}))
+    assert len(pipeline.zones) == 1
+    assert pipeline.airspace.plan_ids == ("P-DEMO-1",)
+
+
 def test_every_wire_format_and_every_rule_is_in_the_readme():
     from v2x.alerts.rules import registry as rules
     from v2x.ingest.formats import registry as formats

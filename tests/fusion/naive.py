@@ -94,7 +94,7 @@ class Reference:
 
     def scan(self, t, z, R, p_d, clutter):
         c = self.config
-        birth = max(c.birth_ratio * clutter, c.birth_floor)
+        birth = c.birth_ratio * clutter if clutter > 0.0 else c.birth_floor
         dt = t - self.t
         for a in self.tracks:
             F, Q = transition(dt, c.psd_ground_m2_s3, c.psd_up_m2_s3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.fusion import naive
-from v2x.fusion import Sensor, Tracker, TrackerConfig, kernels, layout, motion
+from v2x.fusion import Sensor, Tracker, TrackerConfig, gating, kernels, layout, lives, motion
 from v2x.fusion.layout import MEAN, PLACE
 from v2x.observations import Flag, Kind
 from v2x.plots import PlotColumns, Plots
@@ -36,8 +36,8 @@ def random_state(rng, flat=False):
 
 
 def test_numbers_that_kernels_cannot_import_are_the_same():
-    assert (kernels.CLAIM_FLAG, kernels.RELAYED_FLAG) == (Flag.SELF_REPORTED, Flag.RELAYED)
-    mine = (kernels.REMOTE_ID, kernels.ADS_B, kernels.SELF_REPORT, kernels.RELAYED)
+    assert (lives.CLAIM_FLAG, lives.RELAYED_FLAG) == (Flag.SELF_REPORTED, Flag.RELAYED)
+    mine = (lives.REMOTE_ID, lives.ADS_B, lives.SELF_REPORT, lives.RELAYED)
     k = SensorKind
     assert mine == (k.REMOTE_ID, k.ADS_B, k.SELF_REPORT, k.RELAYED)
     assert len(Kind) == layout.KINDS
@@ -142,10 +142,10 @@ def test_gate_finds_exactly_the_pairs_of_a_full_search(spread):
     from v2x.fusion.tracker import _sheet
 
     sheet, cfg = _sheet(plots), TrackerConfig().settings(0.0)
-    got, side_m, side = kernels.lay_out(sheet, 0, n, 1.0, look, counts)
+    got, side_m, side = gating.lay_out(sheet, 0, n, 1.0, look, counts)
     assert got == n
-    kernels.gather(sheet, n, 1.0, 1e-5, 0.05, look)
-    ne = kernels.gate(live, sheet, look, n, side_m, side, g, cfg, counts)
+    gating.gather(sheet, n, 1.0, 1e-5, 0.05, look)
+    ne = gating.gate(live, sheet, look, n, side_m, side, g, cfg, counts)
     found = {
         (i, int(look.row[g.plot[e]])): g.w[e]
         for i in range(m)
@@ -179,8 +179,8 @@ def test_order_of_rows_changes_nothing_in_the_layout():
         p = rng.permutation(n)
         look, counts = layout.new_look(n), np.zeros(layout.N_COUNTS, np.int64)
         sheet = _sheet(Plots.of(PlotColumns.blank(n, z=z[p], cov=cov[p])))
-        k, *_ = kernels.lay_out(sheet, 0, n, 1.0, look, counts)
-        kernels.gather(sheet, k, 1.0, 1.0, 1.0, look)
+        k, *_ = gating.lay_out(sheet, 0, n, 1.0, look, counts)
+        gating.gather(sheet, k, 1.0, 1.0, 1.0, look)
         assert counts[layout.DUPLICATES] >= 10
         seen.add(look.z[:k].tobytes())
     assert len(seen) == 1
@@ -192,7 +192,7 @@ def test_coverage_is_soft_at_its_border_and_exact_away_from_it():
     def share(e, n, sd, u=0.0, low=-1e9, high=1e9):
         P = np.eye(6) * sd**2
         s = row_of(np.array([e, n, u, 0, 0, 0]), P)
-        return kernels.share_inside(s, 0, True, square, 0, 4, low, high, 0.0)
+        return lives.share_inside(s, 0, True, square, 0, 4, low, high, 0.0)
 
     assert share(50, 50, 1.0) == 1.0
     assert share(150, 50, 1.0) == 0.0

@@ -77,8 +77,28 @@ def topic(
 
     The name comes from the test's id and a counter, so it serves as group or transactional id too.
     """
-    slug = re.sub(r"[^a-zA-Z0-9_]+", "-", request.node.name)[:80].strip("-")
-    digest = blake2b(request.node.nodeid.encode(), digest_size=4).hexdigest()
+    with new_topics(request.node, broker, admin) as new:
+        yield new
+
+
+@pytest.fixture(scope="module")
+def module_topic(
+    request: pytest.FixtureRequest, broker: Broker | OutsideBroker, admin: KafkaAdminClient
+) -> Iterator[NewTopic]:
+    """Like ``topic``, for what the tests of a module share."""
+    with new_topics(request.node, broker, admin) as new:
+        yield new
+
+
+@contextlib.contextmanager
+def new_topics(
+    node: pytest.Item | pytest.Collector,
+    broker: Broker | OutsideBroker,
+    admin: KafkaAdminClient,
+) -> Iterator[NewTopic]:
+    """Make topics named after a test or module; on an outside broker they go at the end."""
+    slug = re.sub(r"[^a-zA-Z0-9_]+", "-", node.name)[:80].strip("-")
+    digest = blake2b(node.nodeid.encode(), digest_size=4).hexdigest()
     numbers = itertools.count()
     made: list[str] = []
 

@@ -78,7 +78,6 @@ class Pipeline:
         self.dead: list[DeadLetter] = []
         self.slice_s: deque[float] = deque(maxlen=200_000)
         self.slices = 0
-        self.track_ids: set[int] = set()
         self.alerts: list[Alert] = []
         self.watch = watch
         self._keep = keep
@@ -133,6 +132,11 @@ class Pipeline:
     def finish(self) -> list[Alert]:
         """Close the slices that still wait, at the end of the input."""
         return [a for piece in self._reorder.release(everything=True) for a in self._judge(piece)]
+
+    @property
+    def tracks(self) -> int:
+        """How many tracks were ever reported."""
+        return self._tracker.tally.reported
 
     @property
     def passed(self) -> int:
@@ -211,7 +215,6 @@ class Pipeline:
         update = self._tracks_digest.update
         for column, dtype in _DIGESTED:
             update(np.ascontiguousarray(getattr(tracks, column), dtype).tobytes())
-        self.track_ids.update(tracks.id.tolist())
 
     def digests(self) -> dict[str, str]:
         """SHA-256 over all tracks, slice by slice, and over all alert revisions."""

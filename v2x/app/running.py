@@ -1,8 +1,8 @@
 """The loop of a live run: judge, store, push, commit, in this order and never another.
 
 Each poll's outcome is one transaction of the store. Destinations are served from the store by
-workers of their own and hold nothing up. The group's offset is committed once the slices of a
-frame are judged and stored and Kafka has confirmed the alerts that came of them.
+workers of their own and hold nothing up. The group's offset is committed, once a second, when the
+slices of a frame are judged and stored and Kafka has confirmed the alerts that came of them.
 
 A restart reads again from where the run began and derives everything anew: what is stored stays,
 what would differ is counted and shown. Its time therefore grows with the length of the run.
@@ -33,6 +33,7 @@ log = structlog.get_logger()
 
 DRAIN_S = 60.0
 """How long an ending run waits for its destinations; what is left stays in the store."""
+COMMIT_S = 1.0
 
 
 class Run:
@@ -68,6 +69,7 @@ class Run:
         self._kafka = letters_to
         self._judging: deque[tuple[int, Mapping[Place, int]]] = deque()
         self._confirming: deque[tuple[int, Mapping[Place, int]]] = deque()
+        self._commit_at = 0.0
 
     def stop(self) -> None:
         """End after the poll under way; safe to call from a signal handler."""
@@ -83,13 +85,15 @@ class Run:
                 self._step(poll, self.pipeline.feed(poll))
             if self.until_end and not self.source.stopping:
                 self._record(self.pipeline.finish(), ())
-            drained = [worker.drain(DRAIN_S) for worker in self.workers]
+            end = time.monotonic() + DRAIN_S
+            drained = [worker.drain(end - time.monotonic()) for worker in self.workers]
             for worker in self.workers:
                 worker.check()
             self._commit()
             told = summary(self.pipeline, time.process_time() - began, steal_s() - stolen)
             told["differing"] = [f"{id}.{rev}" for id, rev in self.differing]
             told["lost_upstream"] = self.source.lost_upstream
+            told["commit_failures"] = self.source.commit_failures
             told["outbox"] = self.store.stats()
             told["drained"] = all(drained)
             return told
@@ -102,7 +106,9 @@ class Run:
     def _step(self, poll: Poll, alerts: Sequence[Alert]) -> None:
         self._judging.append((self.pipeline.newest, poll.positions))
         self._record(alerts, self.pipeline.dead)
-        self._commit()
+        if time.monotonic() >= self._commit_at:
+            self._commit()
+            self._commit_at = time.monotonic() + COMMIT_S
         for worker in self.workers:
             worker.check()
 
@@ -111,7 +117,8 @@ class Run:
         judged: Mapping[Place, int] = {}
         while self._judging and self._judging[0][0] <= self.pipeline.passed:
             judged = self._judging.popleft()[1]
-        differing = self.store.record(alerts, dead, judged, self.pipeline.counts.frames)
+        counts = self.pipeline.counts.frames if judged else {}  # they belong to a position
+        differing = self.store.record(alerts, dead, judged, counts)
         for id, rev in differing:
             log.error("a stored alert would differ", alert=id, rev=rev, store=str(self.store.path))
         self.differing += differing

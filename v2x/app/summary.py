@@ -58,7 +58,7 @@ def summary(pipeline: "Pipeline", cpu_s: float, steal_s: float) -> dict[str, Any
         "rejects": rejects,
         "merge_disorder": counts.merge_disorder,
         "slices": pipeline.slices,
-        "tracks": len(pipeline.track_ids),
+        "tracks": pipeline.tracks,
         "alerts": {
             "by_type": dict(sorted(Counter(a["type"] for a in listed).items())),
             "by_severity": dict(sorted(Counter(str(a["severity"]) for a in listed).items())),

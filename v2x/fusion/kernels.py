@@ -1,4 +1,4 @@
-"""One slice of fusion: canonical order, gate, associate, update, spawn, prune, report.
+"""One slice of fusion: gate, associate, update, spawn, prune, report.
 
 TOMB/P (Williams, "Marginal multi-Bernoulli filters", IEEE TAES 2015) with a birth density that is
 a fixed share of the sensor's clutter. Scans run one after another in time order, each sensor with
@@ -6,13 +6,14 @@ its own noise, detection probability and clutter; two sensors never meet in one 
 changes only at scans (a report predicts copies), so how a stream is cut into steps changes nothing.
 Every sum runs in an order that content decides.
 
-`run` is one call per slice. Longer than a page because Numba wants the verbs side by side.
+`run` is one call per slice. Somewhat longer than a page, to keep the verbs of a scan side by side.
 """
 
 import math
 
-from v2x.columns import F8, I4, I8, U1
+from v2x.columns import F8, I4, I8
 from v2x.fusion.association import associate
+from v2x.fusion.gating import gate, gather, lay_out
 from v2x.fusion.layout import (
     AIR,
     ALIVE,
@@ -22,7 +23,6 @@ from v2x.fusion.layout import (
     DUPLICATES,
     FED,
     FLOODED,
-    FREE,
     HAS_UP,
     HEAD,
     KINDS,
@@ -31,8 +31,7 @@ from v2x.fusion.layout import (
     PLACE,
     REFUSED,
     RESIDUALS,
-    SERIAL,
-    TAIL,
+    SECOND,
     TOP,
     WIDTH,
     Beams,
@@ -44,12 +43,24 @@ from v2x.fusion.layout import (
     Settings,
     Sheet,
 )
+from v2x.fusion.lives import (
+    compact,
+    end_track,
+    expired,
+    feed,
+    found_state,
+    is_claim,
+    kind_in_effect,
+    longest_period,
+    share_inside,
+    survival,
+    take_claim,
+    take_kind,
+    take_slot,
+    velocity_var,
+)
 from v2x.fusion.motion import (
-    MAX_VAR,
-    MIN_VAR,
-    TWO_PI,
     clamp,
-    exp_neg,
     flat_innovation,
     flat_update,
     full_innovation,
@@ -59,325 +70,8 @@ from v2x.fusion.motion import (
 )
 from v2x.jit import kernel
 
-REACH = 1e7
-"""m: nothing farther from the tile's origin is a position; also keeps cell numbers in range."""
-WIDE_UP_VAR, WIDE_CLIMB_VAR = 2.5e7, 225.0
-"""Variance of up and its rate while no height was measured: 5 km, 15 m/s."""
 R_CAP = 1.0 - 1e-7
-CLAIM_FLAG, RELAYED_FLAG = 1, 1 << 12
-REMOTE_ID, ADS_B, SELF_REPORT, RELAYED = 4, 5, 6, 7
-"""Bits of `Flag` and numbers of `SensorKind`, which kernels cannot import; a test compares."""
-SECOND = 1_000_000_000
-
-
-@kernel
-def has_height(z: F8, cov: F8, j: int) -> bool:
-    """Up and its variance were measured."""
-    return not (math.isnan(z[j, 2]) or math.isnan(cov[j, 5]))
-
-
-@kernel
-def usable(z: F8, cov: F8, j: int) -> bool:
-    """Finite, near enough, and with a covariance that has an inverse."""
-    if not (abs(z[j, 0]) <= REACH and abs(z[j, 1]) <= REACH):
-        return False
-    a, b, c = cov[j, 0], cov[j, 1], cov[j, 3]
-    if not (0.0 < a <= MAX_VAR and 0.0 < c <= MAX_VAR and a * c - b * b > 0.0):
-        return False
-    if has_height(z, cov, j):
-        e, f, g = cov[j, 2], cov[j, 4], cov[j, 5]
-        det = a * (c * g - f * f) - b * (b * g - f * e) + e * (b * f - c * e)
-        return bool(abs(z[j, 2]) <= REACH and 0.0 < g <= MAX_VAR and det > 0.0)
-    return True
-
-
-@kernel
-def compare(z: F8, ident: I8, a: int, b: int) -> int:
-    """Canonical order of two rows of one scan: -1, 0 or 1; NaN stands last."""
-    for k in range(3):
-        x, y = z[a, k], z[b, k]
-        if x < y or (math.isnan(y) and not math.isnan(x)):
-            return -1
-        if x > y or (math.isnan(x) and not math.isnan(y)):
-            return 1
-    if ident[a] != ident[b]:
-        return -1 if ident[a] < ident[b] else 1
-    return 0
-
-
-@kernel
-def before(sheet: Sheet, a: int, b: int) -> bool:
-    """Order of two copies (equal place and identity): which of them is kept."""
-    for k in range(6):
-        if sheet.cov[a, k] != sheet.cov[b, k]:
-            return bool(sheet.cov[a, k] < sheet.cov[b, k])
-    for k in range(3):
-        if sheet.vel[a, k] != sheet.vel[b, k]:
-            return bool(sheet.vel[a, k] < sheet.vel[b, k])
-    if sheet.kind[a] != sheet.kind[b]:
-        return bool(sheet.kind[a] < sheet.kind[b])
-    if sheet.kind_conf[a] != sheet.kind_conf[b]:
-        return bool(sheet.kind_conf[a] < sheet.kind_conf[b])
-    return bool(sheet.flags[a] < sheet.flags[b])
-
-
-@kernel
-def lay_out(
-    sheet: Sheet, first: int, end: int, inflate: float, look: Look, counts: I8
-) -> tuple[int, int, float]:
-    """Sort one scan onto a grid that wraps round like a torus, and into canonical order.
-
-    Cells are squares from the tile's origin, their side a power of two of at least ten deviations
-    of the least accurate plot; cell (x, y) falls into bucket (x mod m, y mod m), so one to four
-    buckets a plot will do whatever the extent, and strangers in a bucket fail the gate. Order is
-    (bucket, position, identity). Copies are dropped. Returns plots, m and the side.
-    """
-    z, cov, ident = sheet.z, sheet.cov, sheet.ident
-    rows, order, start, bucket = look.row, look.order, look.start, look.bucket
-    worst, n = 0.0, 0
-    for j in range(first, end):
-        if usable(z, cov, j):
-            worst = max(worst, max(cov[j, 0], cov[j, 3]))
-            rows[n] = j
-            n += 1
-        else:
-            counts[REFUSED] += 1
-    side = 8.0
-    while side < 4096.0 and side * side < 100.0 * worst * inflate:
-        side *= 2.0
-    scale = 1.0 / side
-    m = 1
-    while m * m < n:
-        m *= 2
-    mask = m - 1
-    for b in range(m * m + 1):
-        start[b] = 0
-    for p in range(n):
-        j = rows[p]
-        x = math.floor(z[j, 0] * scale) & mask
-        y = math.floor(z[j, 1] * scale) & mask
-        bucket[p] = y * m + x
-        start[y * m + x + 1] += 1
-    for b in range(m * m):
-        start[b + 1] += start[b]
-    for p in range(n - 1, -1, -1):
-        b = bucket[p] + 1
-        start[b] -= 1
-        order[start[b]] = rows[p]
-    # start[b + 1] now holds the first plot of bucket b; sort inside, drop copies, close the gaps
-    put = 0
-    for b in range(m * m):
-        lo = start[b + 1]
-        hi = start[b + 2] if b + 2 <= m * m else n
-        start[b] = put
-        for p in range(lo + 1, hi):
-            j, q = order[p], p
-            while q > lo:
-                k = order[q - 1]
-                d = compare(z, ident, j, k)
-                if d > 0 or (d == 0 and not before(sheet, j, k)):
-                    break
-                order[q] = k
-                q -= 1
-            order[q] = j
-        for p in range(lo, hi):
-            if p > lo and compare(z, ident, order[p - 1], order[p]) == 0:
-                counts[DUPLICATES] += 1
-                continue
-            rows[put] = order[p]
-            put += 1
-    start[m * m] = put
-    return put, m, side
-
-
-@kernel
-def gather(sheet: Sheet, n: int, inflate: float, c: float, unclaimed: float, look: Look) -> None:
-    """Copy the plots of one scan in canonical order: `look.z`, `look.R` inflated, `look.c`."""
-    z, cov, ident = sheet.z, sheet.cov, sheet.ident
-    rows, out, R, density = look.row, look.z, look.R, look.c
-    for p in range(n):
-        j = rows[p]
-        out[p, 0], out[p, 1] = z[j, 0], z[j, 1]
-        R[p, 0] = cov[j, 0] * inflate + MIN_VAR
-        R[p, 1] = cov[j, 1] * inflate
-        R[p, 3] = cov[j, 3] * inflate + MIN_VAR
-        if has_height(z, cov, j):
-            out[p, 2] = z[j, 2]
-            R[p, 2] = cov[j, 2] * inflate
-            R[p, 4] = cov[j, 4] * inflate
-            R[p, 5] = cov[j, 5] * inflate + MIN_VAR
-        else:
-            out[p, 2] = math.nan
-            R[p, 2] = R[p, 4] = R[p, 5] = 0.0
-        density[p] = c * unclaimed if ident[j] >= 0 else c
-
-
-@kernel
-def share_inside(
-    s: F8,
-    i: int,
-    has_up: int,
-    edge: F8,
-    first: int,
-    end: int,
-    low: float,
-    high: float,
-    height_ref: float,
-) -> float:
-    """Soft P(track inside polygon ``edge[first:end]`` and height band).
-
-    Takes the track's ellipse along the normal of the nearest border, and a logistic curve in place
-    of the normal distribution, off by less than 0.01.
-    """
-    e, n = s[i, 0], s[i, 1]
-    share = 1.0
-    if end > first:
-        best, ne, nn = 1e300, 1.0, 0.0
-        inside = False
-        a = end - 1
-        for b in range(first, end):
-            ax, ay = edge[a, 0], edge[a, 1]
-            bx, by = edge[b, 0], edge[b, 1]
-            if (ay > n) != (by > n) and e < ax + (n - ay) / (by - ay) * (bx - ax):
-                inside = not inside
-            dx, dy = bx - ax, by - ay
-            length = dx * dx + dy * dy
-            f = 0.0
-            if length > 0.0:
-                f = min(1.0, max(0.0, ((e - ax) * dx + (n - ay) * dy) / length))
-            px, py = e - ax - f * dx, n - ay - f * dy
-            d = px * px + py * py
-            if d < best:
-                best, ne, nn = d, px, py
-            a = b
-        d = math.sqrt(best)
-        var = max(s[i, 4], s[i, 6])
-        if d > 0.0:
-            ne, nn = ne / d, nn / d
-            var = ne * ne * s[i, 4] + 2.0 * ne * nn * s[i, 5] + nn * nn * s[i, 6]
-        share = step_curve(d if inside else -d, var)
-    if has_up:
-        height = s[i, 14] + height_ref + (e * e + n * n) / 12_742_000.0
-        share *= step_curve(height - low, s[i, 16])
-        share *= step_curve(high - height, s[i, 16])
-    return share
-
-
-@kernel
-def step_curve(d: float, var: float) -> float:
-    """About P(N(d, var) > 0); exactly 0 and 1 beyond five deviations."""
-    x = d / math.sqrt(var)
-    if x > 5.0:
-        return 1.0
-    if x < -5.0:
-        return 0.0
-    t = exp_neg(-1.702 * abs(x))
-    return 1.0 / (1.0 + t) if x > 0.0 else t / (1.0 + t)
-
-
-@kernel
-def longest_period(live: Live, i: int, beams: Beams, t: int, span: int) -> float:
-    """Longest period of the sensors that fed track `i` within `span` ns before `t`, in s."""
-    longest = 0.0
-    for k in range(FED):
-        if live.fed_sensor[i, k] >= 0 and t - live.fed_ns[i, k] <= span:
-            longest = max(longest, beams.period[live.fed_sensor[i, k]])
-    return longest
-
-
-@kernel
-def expired(live: Live, i: int, beams: Beams, t: int, cfg: Settings) -> bool:
-    """No plot for too long, or its ellipse has grown larger than useful.
-
-    Never within 2 s or 2.5 periods of the slowest sensor that fed it.
-    """
-    age = t - live.last[i]
-    if age <= 2 * SECOND or age <= 2.5 * SECOND * longest_period(live, i, beams, t, 2**62):
-        return False
-    limit = cfg.end_var_air if live.mode[i] & AIR else cfg.end_var_ground
-    return bool(age > cfg.end_ns or max(live.s[i, 4], live.s[i, 6]) > limit)
-
-
-@kernel
-def end_track(live: Live, i: int, counts: I8) -> None:
-    """Take slot `i` out of the chain and give it back."""
-    a, b = live.links[i, 0], live.links[i, 1]
-    if a >= 0:
-        live.links[a, 1] = b
-    else:
-        counts[HEAD] = b
-    if b >= 0:
-        live.links[b, 0] = a
-    else:
-        counts[TAIL] = a
-    live.mode[i] = 0
-    live.free[counts[FREE]] = i
-    counts[FREE] += 1
-    counts[LIVE] -= 1
-    counts[CLAIMS] -= live.claimed[i]
-
-
-@kernel
-def survival(death: float, dt: float) -> float:
-    """``exp(-death dt)``."""
-    x = -death * dt
-    return 1.0 + x * (1.0 + x * (0.5 + x / 6.0)) if x > -5e-3 else exp_neg(x)
-
-
-@kernel
-def claim_factor(
-    claims: I8,
-    heard_ns: I8,
-    i: int,
-    ident: int,
-    t: int,
-    same: float,
-    unclaimed: float,
-    other: float,
-) -> float:
-    """Likelihood of identity `ident` (>= 0) on track `i`, relative: same, none, another."""
-    if claims[i, 0] < 0:
-        return unclaimed
-    if claims[i, 0] == ident:
-        return same
-    if claims[i, 1] == ident and t - heard_ns[i, 1] <= 10 * SECOND:
-        return same
-    return other
-
-
-@kernel
-def kind_factor(kinds: F8, i: int, kind: int, conf: float, floor: float) -> float:
-    """Likelihood of the label `kind` with confidence `conf` on track `i`; 1 for no evidence.
-
-    A wrong label costs at most ``floor`` times the number of kinds.
-    """
-    total = 0.0
-    for k in range(KINDS):
-        total += kinds[i, k]
-    p = (kinds[i, kind] + 1.0 / KINDS) / (total + 1.0)
-    match = p * conf + (1.0 - p) * (1.0 - conf) / (KINDS - 1)
-    return float(KINDS * max(floor, match))
-
-
-@kernel
-def flat_likelihood(s: F8, i: int, z: F8, R: F8, j: int, gate: float) -> float:
-    """Density of plot `j` (no height) under row `i`, m⁻²; 0 outside the gate."""
-    y0, y1, a, b, c, det = flat_innovation(s, i, z, R, j)
-    d2 = a * y0 * y0 + 2.0 * b * y0 * y1 + c * y1 * y1
-    if not (d2 < gate and det > 0.0):
-        return 0.0
-    return exp_neg(-0.5 * d2) / (TWO_PI * math.sqrt(det))
-
-
-@kernel
-def full_likelihood(s: F8, i: int, z: F8, R: F8, j: int, gate: float) -> float:
-    """Density of plot `j` (with height) under row `i`, m⁻³; 0 outside the gate."""
-    y0, y1, y2, a, b, c, d, e, f, det = full_innovation(s, i, z, R, j)
-    d2 = a * y0 * y0 + d * y1 * y1 + f * y2 * y2
-    d2 += 2.0 * (b * y0 * y1 + c * y0 * y2 + e * y1 * y2)
-    if not (d2 < gate and det > 0.0):
-        return 0.0
-    return exp_neg(-0.5 * d2) / (TWO_PI * math.sqrt(TWO_PI * det))
+"""Existence never reaches 1: ``1 - r p_D`` would cancel."""
 
 
 @kernel
@@ -394,7 +88,8 @@ def advance(
 ) -> None:
     """Predict to `t` the tracks this look concerns, and say how likely it sees each.
 
-    Looks concern every track; rows of a sensor that only reports concern the tracks near them.
+    Looks concern every track that may be where the sensor sees; rows of a sensor that only reports
+    concern the tracks near them. The others stay as they are, predicted when a look concerns them.
     Fills ``g.p_detect`` (-1: not concerned). Ends tracks that expired.
     """
     s, r, when, mode, last = live.s, live.r, live.t, live.mode, live.last
@@ -405,18 +100,22 @@ def advance(
     worst = 0.0
     lo_e = lo_n = 1e300
     hi_e = hi_n = -1e300
-    if not looks:
+    local = not looks or end > first
+    if local:
         for j in range(n):
             worst = max(worst, max(look.R[j, 0], look.R[j, 3]))
             lo_e, hi_e = min(lo_e, look.z[j, 0]), max(hi_e, look.z[j, 0])
             lo_n, hi_n = min(lo_n, look.z[j, 1]), max(hi_n, look.z[j, 1])
+        for v in range(first, end if looks else first):
+            lo_e, hi_e = min(lo_e, edge[v, 0]), max(hi_e, edge[v, 0])
+            lo_n, hi_n = min(lo_n, edge[v, 1]), max(hi_n, edge[v, 1])
     ground, air, up, death = cfg.psd_ground, cfg.psd_air, cfg.psd_up, cfg.death
     for i in range(counts[TOP]):
         chance[i] = -1.0
         if not mode[i] & ALIVE:
             continue
         dt = (t - when[i]) * 1e-9
-        if not looks:
+        if local:
             far = 5.0 * math.sqrt(s[i, 4] + s[i, 6] + 2.0 * worst)
             far += dt * (40.0 + abs(s[i, 2]) + abs(s[i, 3]))
             far += dt * 5.0 * math.sqrt(s[i, 11] + s[i, 13])
@@ -436,156 +135,6 @@ def advance(
         if bounded and looks:
             has_up = mode[i] & HAS_UP
             chance[i] *= share_inside(s, i, has_up, edge, first, end, low, high, cfg.height_ref)
-
-
-@kernel
-def gate(
-    live: Live,
-    sheet: Sheet,
-    look: Look,
-    n: int,
-    m: int,
-    side: float,
-    g: Edges,
-    cfg: Settings,
-    counts: I8,
-) -> int:
-    """List which plot may belong to which track, with its weight relative to clutter.
-
-    A track visits the cells under its innovation ellipse: by bounding box, and row by row along
-    the ellipse where that is large (a radar at 5 km is 5 m by 44 m). Fills ``g.first``,
-    ``g.plot``, ``g.w``; returns the number of edges, -1 where they ran out of room.
-    """
-    s, r, when = live.s, live.r, live.t
-    claims, heard, kinds = live.ident, live.ident_ns, live.kinds
-    z, R, c, start, rows = look.z, look.R, look.c, look.start, look.row
-    first, plot, weight, chance = g.first, g.plot, g.w, g.p_detect
-    idents, labels, conf = sheet.ident, sheet.kind, sheet.kind_conf
-    flat, full, widest = cfg.gate_flat, cfg.gate_full, max(cfg.gate_flat, cfg.gate_full)
-    same, unclaimed, other, floor = cfg.same, cfg.unclaimed, cfg.other, cfg.kind_floor
-    re = rn = 0.0
-    for j in range(n):
-        re, rn = max(re, R[j, 0]), max(rn, R[j, 3])
-    scale, mask = 1.0 / side, m - 1
-    cap, ne = plot.shape[0], 0
-    for i in range(counts[TOP]):
-        first[i] = ne
-        seen = chance[i]
-        if not (seen > 0.0 and n):
-            continue
-        e, u = s[i, 0], s[i, 1]
-        hx = math.sqrt(widest * (s[i, 4] + re))
-        hy = math.sqrt(widest * (s[i, 6] + rn))
-        if not (abs(e) + hx <= 2.0 * REACH and abs(u) + hy <= 2.0 * REACH):
-            continue
-        factor = r[i] * seen / (1.0 - r[i] * seen)
-        x0, x1 = math.floor((e - hx) * scale), math.floor((e + hx) * scale)
-        y0, y1 = math.floor((u - hy) * scale), math.floor((u + hy) * scale)
-        y1 = min(y1, y0 + mask)
-        slope = half = 0.0
-        thin = x1 - x0 > 3 and y1 - y0 > 3 and y1 - y0 < mask
-        if thin:
-            slope = s[i, 5] / s[i, 6]
-            half = math.sqrt(widest * max(0.0, s[i, 4] - slope * s[i, 5]))
-            half += math.sqrt(widest * re) + abs(slope) * math.sqrt(widest * rn)
-        for y in range(y0, y1 + 1):
-            a, b = x0, x1
-            if thin:
-                p = slope * max(-hy, y * side - u)
-                q = slope * min(hy, (y + 1) * side - u)
-                a = max(a, math.floor((e + min(p, q) - half) * scale))
-                b = min(b, math.floor((e + max(p, q) + half) * scale))
-            b = min(b, a + mask)
-            for x in range(a, b + 1):
-                k = (y & mask) * m + (x & mask)
-                for j in range(start[k], start[k + 1]):
-                    if not (abs(z[j, 0] - e) <= hx and abs(z[j, 1] - u) <= hy):
-                        continue
-                    if math.isnan(z[j, 2]):
-                        v = flat_likelihood(s, i, z, R, j, flat)
-                    else:
-                        v = full_likelihood(s, i, z, R, j, full)
-                    if v == 0.0:
-                        continue
-                    row = rows[j]
-                    if idents[row] >= 0:
-                        ident = idents[row]
-                        v *= claim_factor(claims, heard, i, ident, when[i], same, unclaimed, other)
-                    if 0 < labels[row] < KINDS:
-                        v *= kind_factor(kinds, i, labels[row], max(0.5, conf[row]), floor)
-                    if ne == cap:
-                        return -1
-                    plot[ne] = j
-                    weight[ne] = factor * v / c[j]
-                    ne += 1
-    first[counts[TOP]] = ne
-    return ne
-
-
-@kernel
-def is_claim(kind: int) -> bool:
-    """Kinds that only repeat what the object says of itself."""
-    return kind == RELAYED or REMOTE_ID <= kind <= SELF_REPORT
-
-
-@kernel
-def kind_in_effect(kind: int, flags: int) -> int:
-    """`SensorKind` of a row: a relay is no second opinion, a self-report says so."""
-    if flags & RELAYED_FLAG:
-        return RELAYED
-    if flags & CLAIM_FLAG and kind != REMOTE_ID and kind != ADS_B:
-        return SELF_REPORT
-    return kind
-
-
-@kernel
-def feed(fed_sensor: I4, fed_kind: U1, fed_ns: I8, i: int, k: int, kind: int, t: int) -> None:
-    """Note that sensor `k` fed track `i`, as `kind`; the stalest entry gives way."""
-    spot, oldest = 0, 2**62
-    for f in range(FED):
-        if fed_sensor[i, f] < 0:
-            spot = f
-            break
-        if fed_sensor[i, f] == k and fed_kind[i, f] == kind:
-            fed_ns[i, f] = t
-            return
-        if fed_ns[i, f] < oldest:
-            spot, oldest = f, fed_ns[i, f]
-    fed_sensor[i, spot] = k
-    fed_kind[i, spot] = kind
-    fed_ns[i, spot] = t
-
-
-@kernel
-def take_claim(claims: I8, heard_ns: I8, i: int, ident: int, t: int) -> None:
-    """Bind identity `ident` to track `i`; the one before it stays known for 10 s."""
-    if claims[i, 0] == ident:
-        heard_ns[i, 0] = t
-    elif claims[i, 1] == ident and t - heard_ns[i, 0] <= 10 * SECOND:
-        heard_ns[i, 1] = t
-    else:
-        claims[i, 1], heard_ns[i, 1] = claims[i, 0], heard_ns[i, 0]
-        claims[i, 0], heard_ns[i, 0] = ident, t
-
-
-@kernel
-def take_kind(kinds: F8, mode: U1, i: int, kind: int, conf: float) -> None:
-    """Add a label to the evidence (bounded, so that a later truth can win); sets AIR."""
-    total = 0.0
-    for k in range(KINDS):
-        total += kinds[i, k]
-    if total > 20.0:
-        for k in range(KINDS):
-            kinds[i, k] *= 20.0 / total
-    kinds[i, kind] += max(0.05, conf)
-    best = 0
-    for k in range(1, KINDS):
-        if kinds[i, k] > kinds[i, best]:
-            best = k
-    if 8 <= best <= 11:
-        mode[i] |= AIR
-    else:
-        mode[i] &= ~AIR & 255
 
 
 @kernel
@@ -727,13 +276,6 @@ def learn(
 
 
 @kernel
-def velocity_var(sd: float, factor: float) -> float:
-    """Variance of a reported velocity per axis; 1 m/s where its sender gives none."""
-    d = factor * (max(0.25, sd) if sd == sd else 1.0)
-    return d * d
-
-
-@kernel
 def note(
     live: Live,
     i: int,
@@ -801,44 +343,6 @@ def residuals(
         innovation[q, 0], innovation[q, 1] = y0, y1
         q += 1
     counts[RESIDUALS] = q
-
-
-@kernel
-def take_slot(live: Live, counts: I8) -> int:
-    """Get a free slot and chain it to the end of the living."""
-    if counts[FREE] > 0:
-        counts[FREE] -= 1
-        i = live.free[counts[FREE]]
-    else:
-        i = counts[TOP]
-        counts[TOP] += 1
-    live.links[i, 0], live.links[i, 1] = counts[TAIL], -1
-    if counts[TAIL] >= 0:
-        live.links[counts[TAIL], 1] = i
-    else:
-        counts[HEAD] = i
-    counts[TAIL] = i
-    counts[LIVE] += 1
-    live.id[i], live.serial[i] = -1, counts[SERIAL]
-    counts[SERIAL] += 1
-    return int(i)
-
-
-@kernel
-def found_state(s: F8, i: int, z: F8, R: F8, j: int, var: float, var_up: float) -> bool:
-    """Row `i` from plot `j` with unknown velocity; returns whether it has a height."""
-    for q in range(WIDTH):
-        s[i, q] = 0.0
-    s[i, 0], s[i, 1] = z[j, 0], z[j, 1]
-    s[i, 4], s[i, 5], s[i, 6] = R[j, 0], R[j, 1], R[j, 3]
-    s[i, 11] = s[i, 13] = var
-    if math.isnan(z[j, 2]):
-        s[i, 16], s[i, 18] = WIDE_UP_VAR, WIDE_CLIMB_VAR
-        return False
-    s[i, 14], s[i, 16] = z[j, 2], R[j, 5]
-    s[i, 19], s[i, 20] = R[j, 2], R[j, 4]
-    s[i, 18] = var_up
-    return True
 
 
 @kernel
@@ -933,49 +437,6 @@ def conflicts(
         for i in range(counts[TOP]):
             if mode[i] & CONFIRMED and claims[i, 0] == ident and first[i] < t:
                 note(live, i, ident, look, j, k, t, 1, notes, counts)
-
-
-@kernel
-def compact(live: Live, moved: I4, counts: I8) -> None:
-    """Close the gaps once three slots of four are free, as after a flood; keeps the slot order.
-
-    Decided after a scan from what lives then, so cuts between steps do not matter. `moved` (slots)
-    is scratch.
-    """
-    to = 0
-    for i in range(counts[TOP]):
-        if live.mode[i] & ALIVE:
-            moved[i] = to
-            to += 1
-    for i in range(counts[TOP]):
-        if not live.mode[i] & ALIVE:
-            continue
-        d = moved[i]
-        a, b = live.links[i, 0], live.links[i, 1]
-        live.links[d, 0] = moved[a] if a >= 0 else -1
-        live.links[d, 1] = moved[b] if b >= 0 else -1
-        if d == i:
-            continue
-        live.s[d] = live.s[i]
-        live.r[d], live.t[d], live.mode[d] = live.r[i], live.t[i], live.mode[i]
-        live.last[d], live.first[d] = live.last[i], live.first[i]
-        live.serial[d], live.id[d], live.claimed[d] = live.serial[i], live.id[i], live.claimed[i]
-        live.ident[d], live.ident_ns[d], live.kinds[d] = (
-            live.ident[i],
-            live.ident_ns[i],
-            live.kinds[i],
-        )
-        live.fed_sensor[d], live.fed_kind[d], live.fed_ns[d] = (
-            live.fed_sensor[i],
-            live.fed_kind[i],
-            live.fed_ns[i],
-        )
-        live.born_sensor[d], live.born_ident[d] = live.born_sensor[i], live.born_ident[i]
-        live.born_z[d] = live.born_z[i]
-        live.mode[i] = 0
-    if counts[HEAD] >= 0:
-        counts[HEAD], counts[TAIL] = moved[counts[HEAD]], moved[counts[TAIL]]
-    counts[TOP], counts[FREE] = to, 0
 
 
 @kernel

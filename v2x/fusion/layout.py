@@ -18,6 +18,8 @@ import numpy as np
 
 from v2x.columns import F4, F8, I4, I8, U1, U2
 
+SECOND = 1_000_000_000
+"""ns."""
 WIDTH = 27
 KINDS = 13
 FED = 8

@@ -28,8 +28,8 @@ class TrackerConfig:
     death_per_s
         Hazard that an object is gone.
     birth_ratio, birth_floor
-        Density of new objects per look as a share of the sensor's clutter density; at least the
-        floor, in the sensor's unit (per m² or m³), for sensors without clutter.
+        Density of new objects per look as a share of the sensor's clutter density; the floor, in
+        the sensor's unit (per m² or m³), for sensors without clutter.
     gate_d2, gate_d2_3d
         Squared Mahalanobis distance beyond which a plot is none of the track's.
     prune_exist, drop_exist, confirm_exist
@@ -127,9 +127,10 @@ class TrackerConfig:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts since the start: tracks founded, plots dropped and why."""
+    """Counts since the start: tracks founded and reported, plots dropped and why."""
 
     founded: int
+    reported: int
     duplicates: int
     unusable: int
     flooded: int
@@ -172,6 +173,7 @@ class Tracker:
         self._slots: I4 = np.zeros(64, np.int32)
         self._row: F8 = np.zeros((1, layout.WIDTH))
         self._last_ns = -(2**63)
+        self._reported = 0
         self.reset()
 
     def reset(self) -> None:
@@ -230,6 +232,7 @@ class Tracker:
         c = self._counts
         return Tally(
             int(c[layout.SERIAL]),
+            self._reported,
             int(c[layout.DUPLICATES]),
             int(c[layout.REFUSED]),
             int(c[layout.FLOODED]),
@@ -286,6 +289,7 @@ class Tracker:
             for q in np.flatnonzero(out.id < 0).tolist():
                 slot = int(self._slots[q])
                 self._live.id[slot] = out.id[q] = self._id(slot)
+                self._reported += 1
         return Tracks(**out._asdict())
 
     def _id(self, slot: int) -> int:
@@ -341,7 +345,7 @@ def _beams(sensors: SensorTable, config: TrackerConfig) -> Beams:
     return Beams(
         p_detect=sensors.floats("p_detect"),
         clutter=np.maximum(clutter, 1e-12),
-        birth=np.maximum(config.birth_ratio * clutter, config.birth_floor),
+        birth=np.where(clutter > 0.0, config.birth_ratio * clutter, config.birth_floor),
         inflate=np.where(tracks, np.maximum(1.0, 2.0 * tau / interval), 1.0),
         spawns=np.array([s.may_spawn for s in sensors.sensors], np.uint8),
         looks=np.array([s.scans for s in sensors.sensors], np.uint8),

@@ -12,22 +12,47 @@ are committed to the group for lag displays only.
 
 import ssl
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
-
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
-from kafka.structs import OffsetAndMetadata
 
 from v2x.config import KafkaSettings
 from v2x.errors import ConfigError, SourceError
 from v2x.frames import LAST_NS, Frame, Place, Poll, Tick
 
+with warnings.catch_warnings():  # kafka-python 3.0 loads its schemas with a call of old
+    warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
+    from kafka import KafkaConsumer, TopicPartition
+    from kafka.errors import KafkaError
+    from kafka.net.compat import KafkaNetClient
+    from kafka.structs import OffsetAndMetadata
+
+CONSUMER: Mapping[str, Any] = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "none",
+    "isolation_level": "read_uncommitted",
+    "max_poll_records": 500,
+    "max_partition_fetch_bytes": 4 << 20,
+    "fetch_max_bytes": 16 << 20,
+    "fetch_min_bytes": 1,
+    "fetch_max_wait_ms": 100,
+    "session_timeout_ms": 10_000,
+    "heartbeat_interval_ms": 3_000,
+    "max_poll_interval_ms": 60_000,
+    "receive_message_max_bytes": 32 << 20,
+    "bootstrap_timeout_ms": 5_000,
+    "request_timeout_ms": 10_000,
+}
+
+STALL_NS = 60_000_000_000
+"""A source that is behind the end and reads nothing for this long gives up."""
+
+_POLL_MS, _COMMIT_MS, _CLOSE_MS = 100, 2_000, 2_000
 _PAUSE_AT, _RESUME_AT = 5_000, 1_000
-_LOCAL = ("127.", "localhost", "[::1]", "::1")
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
@@ -45,15 +70,21 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap_servers": hosts,
         "security_protocol": settings.security_protocol,
     }
+    for host in hosts:
+        if not host.rpartition(":")[2].isdigit():
+            raise ConfigError(f"[kafka] bootstrap: {host!r} is no host:port")
     if settings.security_protocol == "PLAINTEXT":
-        far = [host for host in hosts if not host.startswith(_LOCAL)]
+        far = [host for host in hosts if not _is_here(host)]
         if far and not settings.allow_plaintext:
             raise ConfigError(
                 f"[kafka] bootstrap: plaintext to {', '.join(far)}; set security_protocol, or "
                 "allow_plaintext = true if the network is yours alone"
             )
         return made
-    context = ssl.create_default_context(cafile=settings.ca_file)
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+    except OSError as e:
+        raise ConfigError(f"[kafka] ca_file: {settings.ca_file}: {e.strerror or e}") from e
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     made["ssl_context"] = context
     if settings.security_protocol == "SASL_SSL":
@@ -61,6 +92,37 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         made["sasl_plain_username"] = settings.username
         made["sasl_plain_password"] = settings.password
     return made
+
+
+def _is_here(broker: str) -> bool:
+    """Tell whether ``host:port`` is this machine, by its address and not by how it begins."""
+    host = broker.rpartition(":")[0].strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _connected(settings: Mapping[str, Any]) -> Any:
+    """Make a consumer, around two faults of kafka-python 3.0.12.
+
+    It does not hand ``allow_auto_create_topics`` on to its metadata, so that a topic somebody
+    deletes would come into being again; and one that finds no broker leaves its thread running.
+    """
+    clients: list[Any] = []
+
+    def client(**given: Any) -> Any:
+        made = KafkaNetClient(**given)
+        clients.append(made)
+        made._manager.cluster.config["allow_auto_create_topics"] = False
+        return made
+
+    try:
+        return KafkaConsumer(kafka_client=client, **settings)
+    except BaseException:
+        for made in clients:
+            made.close()
+        raise
 
 
 @dataclass
@@ -101,11 +163,13 @@ class Merge:
         if frame.recv_ns < self._released_ns:
             self.disorder += 1
 
+    def bound(self) -> int:
+        """Arrival from which on a partition may still hold an earlier frame than the others."""
+        return min((p.newest_ns for p in self.partitions.values() if not p.at_end), default=LAST_NS)
+
     def release(self) -> list[Frame]:
         """Frames whose turn has come, in order."""
-        bound = min(
-            (p.newest_ns for p in self.partitions.values() if not p.at_end), default=1 << 62
-        )
+        bound = self.bound()
         out: list[Frame] = []
         for partition in self.partitions.values():
             keep: deque[Frame] = deque()
@@ -160,30 +224,17 @@ class KafkaSource:
         self._monotonic_ns = monotonic_ns
         self._topics = {topic.topic: topic for topic in settings.topics}
         self.stopping = False
+        self.commit_failures = 0
         try:
-            self._consumer = KafkaConsumer(
-                **connection(settings),
-                group_id=settings.group,
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                isolation_level="read_uncommitted",
-                max_poll_records=500,
-                max_partition_fetch_bytes=4 << 20,
-                fetch_max_bytes=16 << 20,
-                fetch_min_bytes=1,
-                fetch_max_wait_ms=100,
-                session_timeout_ms=10_000,
-                heartbeat_interval_ms=3_000,
-                max_poll_interval_ms=60_000,
-                allow_auto_create_topics=False,
-                receive_message_max_bytes=32 << 20,
+            self._consumer = _connected(
+                {**CONSUMER, **connection(settings), "group_id": settings.group}
             )
         except KafkaError as e:
             raise SourceError(f"Kafka at {settings.bootstrap}: no broker answers: {e}") from e
         try:
             self._merge = self._assign(start or {})
         except BaseException:
-            self._consumer.close()
+            self.close()
             raise
 
     def _assign(self, start: Mapping[Place, int]) -> Merge:
@@ -230,18 +281,16 @@ class KafkaSource:
     def __iter__(self) -> Iterator[Poll]:
         """Polls, until the end offsets seen at the start or until `stopping` is set."""
         merge = self._merge
-        newest_ns, read_at, before = 0, self._monotonic_ns(), 0
+        newest_ns, read_at, before, idle_ns = 0, self._monotonic_ns(), 0, 0
         while not self.stopping:
             if self._until_end and merge.at_end:
                 return
-            answer = self._ask(lambda: self._consumer.poll(timeout_ms=100))
-            for tp, records in answer.items():
-                partition = merge.partitions[tp.topic, tp.partition]
-                for record in records:
-                    if self._until_end and record.offset >= partition.end_offset:
-                        break
-                    merge.put(self._frame(record))
-            self._follow_ends()
+            began = self._monotonic_ns()
+            read = self._read()
+            idle_ns = 0 if read or merge.at_end else idle_ns + self._monotonic_ns() - began
+            if idle_ns > STALL_NS:
+                raise self._stalled()
+            self._ask(self._follow_ends)
             frames = merge.release()
             self._press_back()
             ticks: list[Tick] = []
@@ -253,24 +302,59 @@ class KafkaSource:
                 disorder, before = merge.disorder - before, merge.disorder
                 yield Poll(frames, ticks, merge.positions(), disorder)
 
+    def _read(self) -> int:
+        """Put what the broker sent into the merge; the number of records.
+
+        Live, all of it: a partition may be taken for read to its end only if none of its records
+        still waits inside the client.
+        """
+        total, wait_ms = 0, _POLL_MS
+        while True:
+            answer = self._ask(partial(self._consumer.poll, timeout_ms=wait_ms))
+            for tp, records in answer.items():
+                partition = self._merge.partitions[tp.topic, tp.partition]
+                for record in records:
+                    if self._until_end and record.offset >= partition.end_offset:
+                        break
+                    self._merge.put(self._frame(record))
+            read = sum(map(len, answer.values()))
+            total += read
+            if self._until_end or read < CONSUMER["max_poll_records"] or total >= _PAUSE_AT:
+                return total
+            wait_ms = 0
+
+    def _stalled(self) -> SourceError:
+        behind = [
+            f"{topic}/{number} at {p.next_offset} of {p.end_offset}"
+            for (topic, number), p in self._merge.partitions.items()
+            if not p.at_end
+        ]
+        return SourceError(
+            f"Kafka at {self._settings.bootstrap}: nothing read for {STALL_NS // 10**9} s although "
+            f"there is more: {', '.join(behind)}"
+        )
+
     def _follow_ends(self) -> None:
         """Move positions over gaps (markers, compaction); live, follow the growing ends."""
         for (topic, number), partition in self._merge.partitions.items():
             tp = TopicPartition(topic, number)
-            if not partition.frames and not partition.at_end:
-                partition.next_offset = max(partition.next_offset, self._consumer.position(tp))
+            if not partition.at_end:
+                position = self._consumer.position(tp, timeout_ms=0)
+                partition.next_offset = max(partition.next_offset, position or 0)
             if not self._until_end:
                 high = self._consumer.highwater(tp)
                 if high is not None:
                     partition.end_offset = max(partition.end_offset, high)
 
     def _press_back(self) -> None:
+        """Read no further where others hold many frames up; never where it holds up itself."""
+        bound = self._merge.bound()
         for (topic, number), partition in self._merge.partitions.items():
-            waiting = len(partition.frames)
-            if not partition.paused and waiting > _PAUSE_AT:
+            waiting, ahead = len(partition.frames), partition.newest_ns > bound
+            if not partition.paused and ahead and waiting > _PAUSE_AT:
                 self._consumer.pause(TopicPartition(topic, number))
                 partition.paused = True
-            elif partition.paused and waiting < _RESUME_AT:
+            elif partition.paused and (waiting < _RESUME_AT or not ahead):
                 self._consumer.resume(TopicPartition(topic, number))
                 partition.paused = False
 
@@ -279,13 +363,12 @@ class KafkaSource:
         topic = self._topics[record.topic]
         sensor = headers.get("sensor")
         form = headers.get("format")
-        recv = headers.get("recv_ns", b"")
         try:
-            recv_ns = int(recv)
+            recv_ns = int(headers.get("recv_ns") or b"")  # a header's value may be null
         except ValueError:
             recv_ns = -1
         if not 0 <= recv_ns < LAST_NS:
-            recv_ns = int(record.timestamp) * 1_000_000
+            recv_ns = min(max(record.timestamp or 0, 0) * 1_000_000, LAST_NS - 1)
         return Frame(
             recv_ns,
             (topic.sensor or "") if sensor is None else sensor.decode("utf-8", "replace"),
@@ -302,12 +385,10 @@ class KafkaSource:
             for place, offset in positions.items()
         }
         try:
-            self._consumer.commit(offsets, timeout_ms=2_000)
+            self._consumer.commit(offsets, timeout_ms=_COMMIT_MS)
         except KafkaError:
             self.commit_failures += 1
 
-    commit_failures = 0
-
     def close(self) -> None:
         """Leave the broker."""
-        self._consumer.close()
+        self._consumer.close(timeout_ms=_CLOSE_MS)

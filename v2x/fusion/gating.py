@@ -1,0 +1,308 @@
+"""The plots of one scan on a grid, and which of them may belong to which track.
+
+The grid has a fixed origin and wraps round like a torus; the order it brings the plots into
+depends on what they are and not on how they came.
+"""
+
+import math
+
+from v2x.columns import F8, I8
+from v2x.fusion.layout import (
+    DUPLICATES,
+    KINDS,
+    REFUSED,
+    SECOND,
+    TOP,
+    Edges,
+    Live,
+    Look,
+    Settings,
+    Sheet,
+)
+from v2x.fusion.motion import MAX_VAR, MIN_VAR, TWO_PI, exp_neg, flat_innovation, full_innovation
+from v2x.jit import kernel
+
+REACH = 1e7
+"""m: nothing farther from the tile's origin is a position; also keeps cell numbers in range."""
+
+
+@kernel
+def has_height(z: F8, cov: F8, j: int) -> bool:
+    """Up and its variance were measured."""
+    return not (math.isnan(z[j, 2]) or math.isnan(cov[j, 5]))
+
+
+@kernel
+def usable(z: F8, cov: F8, j: int) -> bool:
+    """Finite, near enough, and with a covariance that has an inverse."""
+    if not (abs(z[j, 0]) <= REACH and abs(z[j, 1]) <= REACH):
+        return False
+    a, b, c = cov[j, 0], cov[j, 1], cov[j, 3]
+    if not (0.0 < a <= MAX_VAR and 0.0 < c <= MAX_VAR and a * c - b * b > 0.0):
+        return False
+    if has_height(z, cov, j):
+        e, f, g = cov[j, 2], cov[j, 4], cov[j, 5]
+        det = a * (c * g - f * f) - b * (b * g - f * e) + e * (b * f - c * e)
+        return bool(abs(z[j, 2]) <= REACH and 0.0 < g <= MAX_VAR and det > 0.0)
+    return True
+
+
+@kernel
+def compare(z: F8, ident: I8, a: int, b: int) -> int:
+    """Canonical order of two rows of one scan: -1, 0 or 1; NaN stands last."""
+    for k in range(3):
+        x, y = z[a, k], z[b, k]
+        if x < y or (math.isnan(y) and not math.isnan(x)):
+            return -1
+        if x > y or (math.isnan(x) and not math.isnan(y)):
+            return 1
+    if ident[a] != ident[b]:
+        return -1 if ident[a] < ident[b] else 1
+    return 0
+
+
+@kernel
+def before(sheet: Sheet, a: int, b: int) -> bool:
+    """Order of two copies (equal place and identity): which of them is kept."""
+    for k in range(6):
+        if sheet.cov[a, k] != sheet.cov[b, k]:
+            return bool(sheet.cov[a, k] < sheet.cov[b, k])
+    for k in range(3):
+        if sheet.vel[a, k] != sheet.vel[b, k]:
+            return bool(sheet.vel[a, k] < sheet.vel[b, k])
+    if sheet.kind[a] != sheet.kind[b]:
+        return bool(sheet.kind[a] < sheet.kind[b])
+    if sheet.kind_conf[a] != sheet.kind_conf[b]:
+        return bool(sheet.kind_conf[a] < sheet.kind_conf[b])
+    return bool(sheet.flags[a] < sheet.flags[b])
+
+
+@kernel
+def lay_out(
+    sheet: Sheet, first: int, end: int, inflate: float, look: Look, counts: I8
+) -> tuple[int, int, float]:
+    """Sort one scan onto a grid that wraps round like a torus, and into canonical order.
+
+    Cells are squares from the tile's origin, their side a power of two of at least ten deviations
+    of the least accurate plot; cell (x, y) falls into bucket (x mod m, y mod m), so one to four
+    buckets a plot will do whatever the extent, and strangers in a bucket fail the gate. Order is
+    (bucket, position, identity). Copies are dropped. Returns plots, m and the side.
+    """
+    z, cov, ident = sheet.z, sheet.cov, sheet.ident
+    rows, order, start, bucket = look.row, look.order, look.start, look.bucket
+    worst, n = 0.0, 0
+    for j in range(first, end):
+        if usable(z, cov, j):
+            worst = max(worst, max(cov[j, 0], cov[j, 3]))
+            rows[n] = j
+            n += 1
+        else:
+            counts[REFUSED] += 1
+    side = 8.0
+    while side < 4096.0 and side * side < 100.0 * worst * inflate:
+        side *= 2.0
+    scale = 1.0 / side
+    m = 1
+    while m * m < n:
+        m *= 2
+    mask = m - 1
+    for b in range(m * m + 1):
+        start[b] = 0
+    for p in range(n):
+        j = rows[p]
+        x = math.floor(z[j, 0] * scale) & mask
+        y = math.floor(z[j, 1] * scale) & mask
+        bucket[p] = y * m + x
+        start[y * m + x + 1] += 1
+    for b in range(m * m):
+        start[b + 1] += start[b]
+    for p in range(n - 1, -1, -1):
+        b = bucket[p] + 1
+        start[b] -= 1
+        order[start[b]] = rows[p]
+    # start[b + 1] now holds the first plot of bucket b; sort inside, drop copies, close the gaps
+    put = 0
+    for b in range(m * m):
+        lo = start[b + 1]
+        hi = start[b + 2] if b + 2 <= m * m else n
+        start[b] = put
+        for p in range(lo + 1, hi):
+            j, q = order[p], p
+            while q > lo:
+                k = order[q - 1]
+                d = compare(z, ident, j, k)
+                if d > 0 or (d == 0 and not before(sheet, j, k)):
+                    break
+                order[q] = k
+                q -= 1
+            order[q] = j
+        for p in range(lo, hi):
+            if p > lo and compare(z, ident, order[p - 1], order[p]) == 0:
+                counts[DUPLICATES] += 1
+                continue
+            rows[put] = order[p]
+            put += 1
+    start[m * m] = put
+    return put, m, side
+
+
+@kernel
+def gather(sheet: Sheet, n: int, inflate: float, c: float, unclaimed: float, look: Look) -> None:
+    """Copy the plots of one scan in canonical order: `look.z`, `look.R` inflated, `look.c`."""
+    z, cov, ident = sheet.z, sheet.cov, sheet.ident
+    rows, out, R, density = look.row, look.z, look.R, look.c
+    for p in range(n):
+        j = rows[p]
+        out[p, 0], out[p, 1] = z[j, 0], z[j, 1]
+        R[p, 0] = cov[j, 0] * inflate + MIN_VAR
+        R[p, 1] = cov[j, 1] * inflate
+        R[p, 3] = cov[j, 3] * inflate + MIN_VAR
+        if has_height(z, cov, j):
+            out[p, 2] = z[j, 2]
+            R[p, 2] = cov[j, 2] * inflate
+            R[p, 4] = cov[j, 4] * inflate
+            R[p, 5] = cov[j, 5] * inflate + MIN_VAR
+        else:
+            out[p, 2] = math.nan
+            R[p, 2] = R[p, 4] = R[p, 5] = 0.0
+        density[p] = c * unclaimed if ident[j] >= 0 else c
+
+
+@kernel
+def claim_factor(
+    claims: I8,
+    heard_ns: I8,
+    i: int,
+    ident: int,
+    t: int,
+    same: float,
+    unclaimed: float,
+    other: float,
+) -> float:
+    """Likelihood of identity `ident` (>= 0) on track `i`, relative: same, none, another."""
+    if claims[i, 0] < 0:
+        return unclaimed
+    if claims[i, 0] == ident:
+        return same
+    if claims[i, 1] == ident and t - heard_ns[i, 1] <= 10 * SECOND:
+        return same
+    return other
+
+
+@kernel
+def kind_factor(kinds: F8, i: int, kind: int, conf: float, floor: float) -> float:
+    """Likelihood of the label `kind` with confidence `conf` on track `i`; 1 for no evidence.
+
+    A wrong label costs at most ``floor`` times the number of kinds.
+    """
+    total = 0.0
+    for k in range(KINDS):
+        total += kinds[i, k]
+    p = (kinds[i, kind] + 1.0 / KINDS) / (total + 1.0)
+    match = p * conf + (1.0 - p) * (1.0 - conf) / (KINDS - 1)
+    return float(KINDS * max(floor, match))
+
+
+@kernel
+def flat_likelihood(s: F8, i: int, z: F8, R: F8, j: int, gate: float) -> float:
+    """Density of plot `j` (no height) under row `i`, m⁻²; 0 outside the gate."""
+    y0, y1, a, b, c, det = flat_innovation(s, i, z, R, j)
+    d2 = a * y0 * y0 + 2.0 * b * y0 * y1 + c * y1 * y1
+    if not (d2 < gate and det > 0.0):
+        return 0.0
+    return exp_neg(-0.5 * d2) / (TWO_PI * math.sqrt(det))
+
+
+@kernel
+def full_likelihood(s: F8, i: int, z: F8, R: F8, j: int, gate: float) -> float:
+    """Density of plot `j` (with height) under row `i`, m⁻³; 0 outside the gate."""
+    y0, y1, y2, a, b, c, d, e, f, det = full_innovation(s, i, z, R, j)
+    d2 = a * y0 * y0 + d * y1 * y1 + f * y2 * y2
+    d2 += 2.0 * (b * y0 * y1 + c * y0 * y2 + e * y1 * y2)
+    if not (d2 < gate and det > 0.0):
+        return 0.0
+    return exp_neg(-0.5 * d2) / (TWO_PI * math.sqrt(TWO_PI * det))
+
+
+@kernel
+def gate(
+    live: Live,
+    sheet: Sheet,
+    look: Look,
+    n: int,
+    m: int,
+    side: float,
+    g: Edges,
+    cfg: Settings,
+    counts: I8,
+) -> int:
+    """List which plot may belong to which track, with its weight relative to clutter.
+
+    A track visits the cells under its innovation ellipse: by bounding box, and row by row along
+    the ellipse where that is large (a radar at 5 km is 5 m by 44 m). Fills ``g.first``,
+    ``g.plot``, ``g.w``; returns the number of edges, -1 where they ran out of room.
+    """
+    s, r, when = live.s, live.r, live.t
+    claims, heard, kinds = live.ident, live.ident_ns, live.kinds
+    z, R, c, start, rows = look.z, look.R, look.c, look.start, look.row
+    first, plot, weight, chance = g.first, g.plot, g.w, g.p_detect
+    idents, labels, conf = sheet.ident, sheet.kind, sheet.kind_conf
+    flat, full, widest = cfg.gate_flat, cfg.gate_full, max(cfg.gate_flat, cfg.gate_full)
+    same, unclaimed, other, floor = cfg.same, cfg.unclaimed, cfg.other, cfg.kind_floor
+    re = rn = 0.0
+    for j in range(n):
+        re, rn = max(re, R[j, 0]), max(rn, R[j, 3])
+    scale, mask = 1.0 / side, m - 1
+    cap, ne = plot.shape[0], 0
+    for i in range(counts[TOP]):
+        first[i] = ne
+        seen = chance[i]
+        if not (seen > 0.0 and n):
+            continue
+        e, u = s[i, 0], s[i, 1]
+        hx = math.sqrt(widest * (s[i, 4] + re))
+        hy = math.sqrt(widest * (s[i, 6] + rn))
+        if not (abs(e) + hx <= 2.0 * REACH and abs(u) + hy <= 2.0 * REACH):
+            continue
+        factor = r[i] * seen / (1.0 - r[i] * seen)
+        x0, x1 = math.floor((e - hx) * scale), math.floor((e + hx) * scale)
+        y0, y1 = math.floor((u - hy) * scale), math.floor((u + hy) * scale)
+        y1 = min(y1, y0 + mask)
+        slope = half = 0.0
+        thin = x1 - x0 > 3 and y1 - y0 > 3 and y1 - y0 < mask
+        if thin:
+            slope = s[i, 5] / s[i, 6]
+            half = math.sqrt(widest * max(0.0, s[i, 4] - slope * s[i, 5]))
+            half += math.sqrt(widest * re) + abs(slope) * math.sqrt(widest * rn)
+        for y in range(y0, y1 + 1):
+            a, b = x0, x1
+            if thin:
+                p = slope * max(-hy, y * side - u)
+                q = slope * min(hy, (y + 1) * side - u)
+                a = max(a, math.floor((e + min(p, q) - half) * scale))
+                b = min(b, math.floor((e + max(p, q) + half) * scale))
+            b = min(b, a + mask)
+            for x in range(a, b + 1):
+                k = (y & mask) * m + (x & mask)
+                for j in range(start[k], start[k + 1]):
+                    if not (abs(z[j, 0] - e) <= hx and abs(z[j, 1] - u) <= hy):
+                        continue
+                    if math.isnan(z[j, 2]):
+                        v = flat_likelihood(s, i, z, R, j, flat)
+                    else:
+                        v = full_likelihood(s, i, z, R, j, full)
+                    if v == 0.0:
+                        continue
+                    row = rows[j]
+                    if idents[row] >= 0:
+                        ident = idents[row]
+                        v *= claim_factor(claims, heard, i, ident, when[i], same, unclaimed, other)
+                    if 0 < labels[row] < KINDS:
+                        v *= kind_factor(kinds, i, labels[row], max(0.5, conf[row]), floor)
+                    if ne == cap:
+                        return -1
+                    plot[ne] = j
+                    weight[ne] = factor * v / c[j]
+                    ne += 1
+    first[counts[TOP]] = ne
+    return ne
