@@ -89,7 +89,7 @@ def commands() -> set[str]:
 def test_every_command_is_in_the_readme_and_every_command_of_the_readme_exists():
     for page in ("README.md", "README.zh-CN.md"):
         text = (ROOT / page).read_text("utf-8")
-        named = set(re.findall(r"v2x ([a-z]+(?: (?:check|info|import|fusion))?)\b", text))
+        named = set(re.findall(r"(?:`|bin/)v2x ([a-z]+(?: (?:check|info|import|fusion))?)\b", text))
         there = commands()
         known = there | {c.split()[0] for c in there}
         assert there <= named, f"{page} does not name {sorted(there - named)}"
