@@ -46,7 +46,7 @@ class TrackerSettings(_Section):
 
     psd_ground_m2_s3: Finite = Field(4.0, gt=0, description="acceleration noise of what drives")
     psd_air_m2_s3: Finite = Field(4.0, gt=0, description="acceleration noise of what flies")
-    psd_up_m2_s3: Finite = Field(2.0, gt=0, description="vertical acceleration noise")
+    psd_up_m2_s3: Finite = Field(1.0, gt=0, description="vertical acceleration noise")
     birth_ratio: Finite = Field(0.01, gt=0, description="new objects per look over clutter")
 
 

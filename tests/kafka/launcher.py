@@ -1,4 +1,4 @@
-"""The real command with one of its seams wrapped: it dies by SIGKILL at the n-th call.
+"""The real command with one of its seams wrapped: at the n-th call it gets a signal.
 
 ::
 
@@ -24,11 +24,12 @@ from v2x.app import running
 
 @dataclass(frozen=True)
 class Point:
-    """Where the process dies."""
+    """Where the process sends itself the signal."""
 
     seam: str
     when: Literal["before", "after"]
     call: int
+    signal: int = signal.SIGKILL
 
     def arguments(self) -> list[str]:
         """Arguments for this interpreter that stand before those of the command."""
@@ -45,10 +46,10 @@ def arm(run: running.Run, point: Point) -> None:
     def wrapped(*given: Any, **named: Any) -> Any:
         mine = next(calls) == point.call
         if mine and point.when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), point.signal)
         made = method(*given, **named)
-        if mine:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if mine and point.when == "after":
+            os.kill(os.getpid(), point.signal)
         return made
 
     setattr(owners[owner], name, wrapped)

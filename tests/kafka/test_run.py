@@ -402,13 +402,15 @@ def test_a_run_that_is_killed_and_started_again_tells_all_and_nothing_else(
 
 
 def test_a_run_stopped_by_sigterm_drains_and_a_restart_tells_the_rest(
-    clean: Clean, deploy: Callable[..., Setting], frames_topic: str
+    clean: Clean, deploy: Callable[..., Setting], frames_topic: str, drive: Drive
 ) -> None:
     setting = deploy(frames_topic)
-    lines = setting.folder / "alerts.jsonl"
-    with setting.live() as process:
-        until(lambda: lines.exists() and lines.stat().st_size > 0, process, "first alert")
-        stop(process)
+    done = setting.run(at=Point("store.record", "after", 2, signal.SIGTERM))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["drained"]
+    assert 0 < told["frames"]["in"] < len(drive.frames)
+    assert 0 < len(setting.stored()) < len(clean[0].stored())
     assert by_name(setting.on_topic()) == setting.stored()
     told = setting.told()
     assert told["differing"] == []

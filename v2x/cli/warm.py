@@ -1,6 +1,6 @@
 """``v2x warm``: compile every kernel once, so that no frame ever waits for a compiler."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -36,38 +36,49 @@ def ready(*, quiet: bool = False) -> None:
 
 
 def compile_all(*, quiet: bool) -> None:
-    """Run every kernel once on small input, with a progress bar on the terminal."""
+    """Run every kernel once on small input, in two processes, with a bar on the terminal."""
+    import multiprocessing
+    import os
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from v2x.jit import cache_dir
 
     console = Console(stderr=True, quiet=quiet)
     console.print("First start of this version: compiling the kernels. This happens once.")
     steps = list(_steps())
-    with Progress(
-        TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn(), console=console
-    ) as progress:
-        task = progress.add_task("", total=len(steps))
-        for name, step in steps:
-            progress.update(task, description=name)
-            step()
-            progress.advance(task)
+    columns = (
+        TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    )  # fmt: skip
+    with (
+        Progress(*columns, console=console) as progress,
+        ProcessPoolExecutor(
+            min(2, os.cpu_count() or 1), multiprocessing.get_context("spawn")
+        ) as pool,
+    ):
+        task = progress.add_task("compiling", total=len(steps) + 1)
+        waiting = {pool.submit(step): name for name, step in steps}
+        for done in as_completed(waiting):
+            done.result()
+            progress.update(task, description=waiting[done], advance=1)
+        progress.update(task, description="pipeline")
+        _pipeline()
+        progress.advance(task)
     (cache_dir() / _MARK).touch()
 
 
-def _steps() -> Iterator[tuple[str, Callable[[], object]]]:
+def _steps() -> list[tuple[str, Callable[[], object]]]:
+    """What can be compiled apart from each other, the longest first."""
     from functools import partial
-    from importlib.resources import files
 
     from v2x.ingest.formats import registry
 
-    yield "geodesy", _geodesy
-    for name in registry():
-        yield f"decoder {name}", partial(_decoder, name)
-    yield "tracker", _tracker
-    if (files("replay") / "drives" / "demo.mcap").is_file():
-        yield "pipeline", _pipeline
+    decoders = [(f"decoder {name}", partial(_decoder, name)) for name in registry()]
+    order = ("decoder rsu", "decoder adsb", "decoder gb46750")
+    decoders.sort(key=lambda step: order.index(step[0]) if step[0] in order else len(order))
+    return [("tracker", _tracker), *decoders, ("geodesy", _geodesy)]
 
 
 def _geodesy() -> None:

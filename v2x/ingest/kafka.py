@@ -15,6 +15,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
@@ -51,7 +52,7 @@ CONSUMER: Mapping[str, Any] = {
 STALL_NS = 60_000_000_000
 """A source that is behind the end and reads nothing for this long gives up."""
 
-_POLL_MS, _COMMIT_MS, _CLOSE_MS = 100, 2_000, 2_000
+_POLL_MS, _ENDS_MS, _COMMIT_MS, _CLOSE_MS = 100, 1_000, 2_000, 2_000
 _PAUSE_AT, _RESUME_AT = 5_000, 1_000
 
 
@@ -290,7 +291,7 @@ class KafkaSource:
             idle_ns = 0 if read or merge.at_end else idle_ns + self._monotonic_ns() - began
             if idle_ns > STALL_NS:
                 raise self._stalled()
-            self._ask(self._follow_ends)
+            self._ask(partial(self._follow_ends, full=read >= CONSUMER["max_poll_records"]))
             frames = merge.release()
             self._press_back()
             ticks: list[Tick] = []
@@ -303,25 +304,15 @@ class KafkaSource:
                 yield Poll(frames, ticks, merge.positions(), disorder)
 
     def _read(self) -> int:
-        """Put what the broker sent into the merge; the number of records.
-
-        Live, all of it: a partition may be taken for read to its end only if none of its records
-        still waits inside the client.
-        """
-        total, wait_ms = 0, _POLL_MS
-        while True:
-            answer = self._ask(partial(self._consumer.poll, timeout_ms=wait_ms))
-            for tp, records in answer.items():
-                partition = self._merge.partitions[tp.topic, tp.partition]
-                for record in records:
-                    if self._until_end and record.offset >= partition.end_offset:
-                        break
-                    self._merge.put(self._frame(record))
-            read = sum(map(len, answer.values()))
-            total += read
-            if self._until_end or read < CONSUMER["max_poll_records"] or total >= _PAUSE_AT:
-                return total
-            wait_ms = 0
+        """Put what the broker sent into the merge; the number of records."""
+        answer = self._ask(partial(self._consumer.poll, timeout_ms=_POLL_MS))
+        for tp, records in answer.items():
+            partition = self._merge.partitions[tp.topic, tp.partition]
+            for record in records:
+                if self._until_end and record.offset >= partition.end_offset:
+                    break
+                self._merge.put(self._frame(record))
+        return sum(map(len, answer.values()))
 
     def _stalled(self) -> SourceError:
         behind = [
@@ -334,29 +325,48 @@ class KafkaSource:
             f"there is more: {', '.join(behind)}"
         )
 
-    def _follow_ends(self) -> None:
-        """Move positions over gaps (markers, compaction); live, follow the growing ends."""
-        for (topic, number), partition in self._merge.partitions.items():
-            tp = TopicPartition(topic, number)
+    def _follow_ends(self, *, full: bool) -> None:
+        """Move positions over gaps (markers, compaction); live, follow the growing ends.
+
+        Behind a full poll more waits inside the client, which does not know its ends yet: then
+        the broker is asked, lest a partition is taken for read to its end.
+        """
+        asked: Mapping[Any, int] = {}
+        tps = {TopicPartition(*place): p for place, p in self._merge.partitions.items()}
+        if full and not self._until_end:
+            with suppress(KafkaError):  # away for a moment: as good as not asked
+                asked = self._consumer.end_offsets(list(tps), timeout_ms=_ENDS_MS)
+        for tp, partition in tps.items():
+            if partition.paused:
+                continue
             if not partition.at_end:
                 position = self._consumer.position(tp, timeout_ms=0)
                 partition.next_offset = max(partition.next_offset, position or 0)
             if not self._until_end:
-                high = self._consumer.highwater(tp)
-                if high is not None:
-                    partition.end_offset = max(partition.end_offset, high)
+                end = max(self._consumer.highwater(tp) or 0, asked.get(tp, 0))
+                partition.end_offset = max(partition.end_offset, end)
 
     def _press_back(self) -> None:
-        """Read no further where others hold many frames up; never where it holds up itself."""
+        """Read no further where others hold many frames up; never where it holds up itself.
+
+        Partitions leave the assignment and come back to it: kafka-python 3.0.12 never again gives
+        records of one that was paused while the client had parsed some of them.
+        """
         bound = self._merge.bound()
-        for (topic, number), partition in self._merge.partitions.items():
+        tps = {TopicPartition(*place): p for place, p in self._merge.partitions.items()}
+        before = [p.paused for p in tps.values()]
+        resumed: list[Any] = []
+        for tp, partition in tps.items():
             waiting, ahead = len(partition.frames), partition.newest_ns > bound
-            if not partition.paused and ahead and waiting > _PAUSE_AT:
-                self._consumer.pause(TopicPartition(topic, number))
-                partition.paused = True
-            elif partition.paused and (waiting < _RESUME_AT or not ahead):
-                self._consumer.resume(TopicPartition(topic, number))
+            if not partition.paused:
+                partition.paused = ahead and waiting > _PAUSE_AT
+            elif waiting < _RESUME_AT or not ahead:
                 partition.paused = False
+                resumed.append(tp)
+        if before != [p.paused for p in tps.values()]:
+            self._consumer.assign([tp for tp, p in tps.items() if not p.paused])
+            for tp in resumed:
+                self._consumer.seek(tp, tps[tp].next_offset)
 
     def _frame(self, record: Any) -> Frame:
         headers = dict(record.headers or ())
