@@ -1,4 +1,4 @@
-"""docs/configuration.md is made from the configuration: ``python -m tests.test_configuration_page``."""
+"""The page of the configuration is made from it: ``python -m tests.test_configuration_page``."""
 
 import sys
 from pathlib import Path
