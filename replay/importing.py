@@ -3,17 +3,18 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from v2x.errors import ConfigError, SourceError
 from v2x.frames import Frame, FrameBatch
 from v2x.ingest.cutting import payloads
-from v2x.ingest.decoded import Format
+from v2x.ingest.decoded import Decoded, Format
 from v2x.ingest.drive import DriveSink
 from v2x.ingest.formats import format_named
 from v2x.ingest.timestamps import to_ns
@@ -21,6 +22,8 @@ from v2x.sensors import Sensor, SensorTable
 
 _TRIALS_NS = (1_500_000_000_000_000_000, 1_540_003_723_123_000_000)
 """Two arrivals far apart: what a frame says of its time under both is its own full time."""
+
+_NEAR_NS = 2_000_000_000
 
 _HEX_KEYS = ("hex", "payload_hex", "frame_hex")
 
@@ -72,17 +75,12 @@ def import_drive(
     if not found:
         raise SourceError(f"{source}: no frame in it")
     table = SensorTable.of([Sensor(sensor, format)])
-    own = [
-        given if given is not None else _own_time(decoder, table, payload)
-        for payload, given in found
-    ]
+    given = [at for _, at in found]
+    said = [None] * len(found) if None not in given else _own_times(decoder, table, found)
+    own = [a if a is not None else b for a, b in zip(given, said, strict=True)]
     known = [t for t in own if t is not None]
-    recv: list[int] = []
-    newest = known[0] if known else None
-    for i, t in enumerate(own):
-        newest = t if t is not None else newest
-        recv.append(start_ns + i * interval_ns if newest is None else newest)
-    lat, lon = _first_position(decoder, table, [p for p, _ in found], recv)
+    recv = _arrivals(own, start_ns, interval_ns)
+    lat, lon = _first_position(decoder, table, found, recv)
     if not np.isfinite(lat):
         lat, lon = 39.1244, 117.3460
     settings = _settings(source.name, format, sensor, lat, lon)
@@ -155,30 +153,73 @@ def _one(decoder: Format, payload: bytes, recv_ns: int) -> FrameBatch:
     return FrameBatch.of(decoder.name, [payload], [0], [recv_ns])
 
 
-def _own_time(decoder: Format, table: SensorTable, payload: bytes) -> int | None:
-    """Event time of a frame that says the same whenever it arrives, else None."""
-    said: list[set[int]] = []
+def _own_times(
+    decoder: Format, table: SensorTable, found: Sequence[tuple[bytes, int | None]]
+) -> list[int | None]:
+    """Event time of each frame that says the same whenever it arrives, else None."""
+    said: list[NDArray[np.int64]] = []
     for recv_ns in _TRIALS_NS:
-        state = decoder.new_state()
-        made = decoder.decode(_one(decoder, payload, recv_ns), table, state)
-        rest = decoder.finish(table, state)
-        said.append(
-            {
-                int(t)
-                for rows in (made.observations, rest.observations, made.readings, rest.readings)
-                for t in rows.t_ns
-            }
-        )
-    both = said[0] & said[1]
-    return max(both) if both else None
+        pairs = [np.zeros((0, 2), np.int64)]
+        for at, made in _decoded(decoder, table, found, [recv_ns] * len(found)):
+            for rows in (made.observations, made.readings):
+                pairs.append(np.column_stack([np.maximum(rows.frame, 0) + at, rows.t_ns]))
+        said.append(np.unique(np.concatenate(pairs), axis=0))
+    both, times = np.unique(np.concatenate(said), axis=0, return_counts=True)
+    own: list[int | None] = [None] * len(found)
+    for frame, t_ns in both[times == 2].tolist():
+        own[frame] = t_ns
+    return own
+
+
+def _arrivals(own: Sequence[int | None], start_ns: int, interval_ns: int) -> list[int]:
+    """Arrival of each frame; one without a time takes that of the frame which completes it.
+
+    That is the next frame with a time, if it lies within 2 s of the one before, else that before.
+    """
+    recv = [0] * len(own)
+    after: int | None = None
+    following: list[int | None] = [None] * len(own)
+    for i in range(len(own) - 1, -1, -1):
+        after = own[i] if own[i] is not None else after
+        following[i] = after
+    before: int | None = None
+    for i, t in enumerate(own):
+        ahead = following[i]
+        if t is not None:
+            before = t
+        elif ahead is None and before is None:
+            recv[i] = start_ns + i * interval_ns
+            continue
+        elif ahead is not None and (before is None or 0 <= ahead - before <= _NEAR_NS):
+            recv[i] = ahead
+            continue
+        assert before is not None
+        recv[i] = before
+    return recv
+
+
+def _decoded(
+    decoder: Format,
+    table: SensorTable,
+    found: Sequence[tuple[bytes, int | None]],
+    recv: Sequence[int],
+) -> Iterator[tuple[int, Decoded]]:
+    """(first frame, rows) of each 500 frames, then (last frame, what was pending)."""
+    state, size = decoder.new_state(), 500
+    for at in range(0, len(found), size):
+        payloads_ = [payload for payload, _ in found[at : at + size]]
+        batch = FrameBatch.of(decoder.name, payloads_, [0] * len(payloads_), recv[at : at + size])
+        yield at, decoder.decode(batch, table, state)
+    yield len(found) - 1, decoder.finish(table, state)
 
 
 def _first_position(
-    decoder: Format, table: SensorTable, found: list[bytes], recv: list[int]
+    decoder: Format,
+    table: SensorTable,
+    found: Sequence[tuple[bytes, int | None]],
+    recv: Sequence[int],
 ) -> tuple[float, float]:
-    state = decoder.new_state()
-    batch = FrameBatch.of(decoder.name, found, [0] * len(found), recv)
-    for made in (decoder.decode(batch, table, state), decoder.finish(table, state)):
+    for _, made in _decoded(decoder, table, found, recv):
         good = np.flatnonzero(np.isfinite(made.observations.lat))
         if good.size:
             row = good[0]

@@ -24,6 +24,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 
 from replay.player import configuration, play
+from v2x.alert import Alert
 from v2x.alerts.store import Store
 from v2x.frames import Frame
 from v2x.ingest.drive import DriveSink, DriveSource, attachments
@@ -58,7 +59,7 @@ def kill_points(seed: int) -> list[Point]:
     """Where to kill: around the transaction, the send and the commit, at calls the seed names."""
     rng = np.random.default_rng(seed)
     return [
-        Point("store.record", "before", int(rng.integers(2, 6))),
+        Point("store.record", "before", int(rng.integers(2, 4))),
         Point("sink.kafka.send", "before", int(rng.integers(20, 100))),  # stored, and not sent
         Point("sink.kafka.send", "after", int(rng.integers(20, 100))),  # sent, and not marked
         Point("source.commit", "before", 1),
@@ -127,6 +128,12 @@ class Setting:
         """Every stored revision."""
         with contextlib.closing(self.store()) as store:
             return {(a.id, a.rev): a.canonical() for a in store.alerts()}
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Alerts in the file of the jsonl destination, as far as their lines are whole."""
+        path = self.folder / "alerts.jsonl"
+        whole = path.read_bytes().rpartition(b"\n")[0] if path.exists() else b""
+        return [json.loads(line) for line in whole.splitlines()]
 
     def on_topic(self) -> list[ConsumerRecord]:
         """Every record of the alerts topic."""
@@ -212,11 +219,7 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Drive:
     frames.sort(key=lambda frame: frame.recv_ns)
     files = attachments(DEMO)
     path = tmp_path_factory.mktemp("drive") / "cut.mcap"
-    with DriveSink(path, files) as made:
-        for frame in frames:
-            made.write(frame)
-    with configuration(path, None) as config:
-        return Drive(frames, files, play(path, config))
+    return Drive(frames, files, replayed(path, frames, files)[0])
 
 
 @pytest.fixture(scope="module")
@@ -229,31 +232,39 @@ def deploy(
     """``deploy(frames_topic)``: a new deployment that reads the topic from its first record."""
 
     def made(frames: str) -> Setting:
-        alerts, letters = module_topic(PARTITIONS), module_topic()
         folder = tmp_path_factory.mktemp("run")
-        for name, data in drive.files.items():
-            (folder / name).write_bytes(data)
-        setting = Setting(folder, broker.bootstrap, alerts, frames, alerts, letters)
-        configure(setting)
-        return setting
+        return set_up(
+            folder, drive.files, broker.bootstrap, frames, module_topic(PARTITIONS), module_topic()
+        )
 
     return made
 
 
-def configure(setting: Setting, allow_plaintext: bool = True) -> None:
-    """Add Kafka and the destinations to the configuration that the drive carries."""
+def set_up(
+    folder: Path,
+    files: dict[str, bytes],
+    bootstrap: str,
+    frames: str,
+    alerts: str,
+    letters: str,
+    allow_plaintext: bool = True,
+) -> Setting:
+    """Write what the drive carries, with Kafka and the destinations in its configuration."""
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    setting = Setting(folder, bootstrap, f"{alerts}-group", frames, alerts, letters)
     with setting.config.open("a", encoding="utf-8") as config:
         config.write(f"""
 [kafka]
-bootstrap = "{setting.bootstrap}"
+bootstrap = "{bootstrap}"
 group = "{setting.group}"
 on_missing = "earliest"
-alerts_topic = "{setting.alerts}"
-dead_letter_topic = "{setting.letters}"
+alerts_topic = "{alerts}"
+dead_letter_topic = "{letters}"
 allow_plaintext = {str(allow_plaintext).lower()}
 
 [[kafka.topics]]
-topic = "{setting.frames}"
+topic = "{frames}"
 
 [[sinks]]
 kind = "jsonl"
@@ -262,6 +273,7 @@ path = "alerts.jsonl"
 [[sinks]]
 kind = "kafka"
 """)
+    return setting
 
 
 @pytest.fixture(scope="module")
@@ -405,7 +417,7 @@ def test_a_run_stopped_by_sigterm_drains_and_a_restart_tells_the_rest(
     clean: Clean, deploy: Callable[..., Setting], frames_topic: str, drive: Drive
 ) -> None:
     setting = deploy(frames_topic)
-    done = setting.run(at=Point("store.record", "after", 2, signal.SIGTERM))
+    done = setting.run(at=Point("store.record", "after", 1, signal.SIGTERM))
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["drained"]
@@ -426,13 +438,9 @@ def test_alerts_appear_while_frames_are_still_coming(
 ) -> None:
     wanted = {what(alert) for alert in drive.told["alerts"]["list"]}
     setting = deploy(module_topic(PARTITIONS))
-    lines = setting.folder / "alerts.jsonl"
 
     def seen() -> set[tuple[str, str, str]]:
-        if not lines.exists():
-            return set()
-        whole = lines.read_bytes().rpartition(b"\n")[0].splitlines()
-        return {what(json.loads(line)) for line in whole}
+        return {what(alert) for alert in setting.lines()}
 
     with (
         setting.live() as process,
@@ -452,6 +460,57 @@ def test_alerts_appear_while_frames_are_still_coming(
     assert by_name(setting.on_topic()) == setting.stored()
 
 
+def test_a_broker_that_dies_under_a_live_run_costs_no_frame_and_no_alert(
+    own_broker: Broker, drive: Drive, tmp_path: Path
+) -> None:
+    start = drive.frames[0].recv_ns
+    first = [f for f in drive.frames if f.recv_ns - start < 8 * S]
+    rest = [f for f in drive.frames if f.recv_ns - start > 28 * S]  # longer than the outage
+    told, wanted = replayed(tmp_path / "both.mcap", [*first, *rest], drive.files)
+    with contextlib.closing(KafkaAdminClient(bootstrap_servers=own_broker.bootstrap)) as admin:
+        sizes = {"frames": PARTITIONS, "alerts": PARTITIONS, "letters": 1}
+        admin.create_topics(
+            {name: {"num_partitions": n} for name, n in sizes.items()}, wait_for_metadata=True
+        )
+    setting = set_up(tmp_path, drive.files, own_broker.bootstrap, *sizes)
+    last = max(wanted, key=lambda name: wanted[name]["event_time"])
+    with setting.live() as process:
+        produce(own_broker.bootstrap, "frames", first)
+        until(lambda: bool(setting.lines()), process, "first alert")
+        own_broker.kill()
+        own_broker.start()
+        produce(own_broker.bootstrap, "frames", rest)
+        until(lambda: last in [(a["id"], a["rev"]) for a in setting.lines()], process, "last alert")
+        live = stop(process)
+    assert live["frames"] == told["frames"]
+    assert live["differing"] == []
+    got = {name: comparable(value) for name, value in setting.stored().items()}
+    assert wanted.items() <= got.items()  # while the wire is quiet time goes on, and says so
+    assert by_name(setting.on_topic()) == setting.stored()
+    again = setting.told()
+    assert again["digest"] == told["digest"]
+    assert again["differing"] == []
+
+
+def replayed(
+    path: Path, frames: Iterable[Frame], files: dict[str, bytes]
+) -> tuple[dict[str, Any], dict[tuple[str, int], dict[str, Any]]]:
+    """Summary and revisions of a replay of `frames`."""
+    with DriveSink(path, files) as made:
+        for frame in frames:
+            made.write(frame)
+    alerts: list[Alert] = []
+    with configuration(path, None) as config:
+        told = play(path, config, on_alert=alerts.append)
+    return told, {(a.id, a.rev): comparable(a.canonical()) for a in alerts}
+
+
+def comparable(alert: bytes) -> dict[str, Any]:
+    """An alert without what tells a replay from a live run."""
+    body: dict[str, Any] = json.loads(alert)
+    return {key: value for key, value in body.items() if key not in ("replay", "v2x")}
+
+
 def what(alert: dict[str, Any]) -> tuple[str, str, str]:
     """What an alert is about, in words that do not depend on when frames reached the broker."""
     subject = alert["subject"]
@@ -469,12 +528,20 @@ def refused(setting: Setting, code: int) -> str:
     return done.stderr
 
 
+@pytest.mark.parametrize("which", ["frames", "alerts", "letters"])
 def test_a_topic_that_is_missing_is_named_and_not_made(
-    deploy: Callable[..., Setting], admin: KafkaAdminClient
+    which: str,
+    broker: Broker | OutsideBroker,
+    module_topic: NewTopic,
+    admin: KafkaAdminClient,
+    drive: Drive,
+    tmp_path: Path,
 ) -> None:
-    name = "nobody-made-these-frames"
-    assert f"topic '{name}' does not exist" in refused(deploy(name), 4)
-    assert name not in admin.list_topics()
+    topics = {name: module_topic() for name in ("frames", "alerts", "letters")}
+    topics[which] = missing = f"nobody-made-these-{which}"
+    setting = set_up(tmp_path, drive.files, broker.bootstrap, *topics.values())
+    assert f"topic '{missing}' does not exist" in refused(setting, 4)
+    assert missing not in admin.list_topics()
 
 
 def test_a_broker_that_is_not_there_is_named(tmp_path: Path, drive: Drive) -> None:
@@ -485,15 +552,11 @@ def test_a_broker_that_is_not_there_is_named(tmp_path: Path, drive: Drive) -> No
 
 
 def test_plaintext_to_another_machine_is_refused(tmp_path: Path, drive: Drive) -> None:
-    said = refused(alone(tmp_path, drive, "127.0.0.1.example.net:9092", plaintext=False), 3)
+    said = refused(alone(tmp_path, drive, "127.0.0.1.example.net:9092", False), 3)
     assert "plaintext to 127.0.0.1.example.net:9092" in said
     assert "allow_plaintext" in said
 
 
-def alone(folder: Path, drive: Drive, bootstrap: str, plaintext: bool = True) -> Setting:
+def alone(folder: Path, drive: Drive, bootstrap: str, allow_plaintext: bool = True) -> Setting:
     """A deployment that never reaches a broker."""
-    for name, data in drive.files.items():
-        (folder / name).write_bytes(data)
-    setting = Setting(folder, bootstrap, "g", "frames", "alerts", "letters")
-    configure(setting, plaintext)
-    return setting
+    return set_up(folder, drive.files, bootstrap, "frames", "alerts", "letters", allow_plaintext)

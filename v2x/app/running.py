@@ -61,7 +61,13 @@ class Run:
         try:
             start = self.store.begin_run({}, config.digest())
             self.source = KafkaSource(config.kafka, start, until_end=until_end)
-            self.store.begin_run(self.source.starts, config.digest())
+            try:
+                if letters_to:
+                    self.source.require(config.kafka.alerts_topic, config.kafka.dead_letter_topic)
+                self.store.begin_run(self.source.starts, config.digest())
+            except BaseException:
+                self.source.close()
+                raise
         except BaseException:
             self.store.close()
             raise
@@ -69,6 +75,7 @@ class Run:
         self._kafka = letters_to
         self._judging: deque[tuple[int, Mapping[Place, int]]] = deque()
         self._confirming: deque[tuple[int, Mapping[Place, int]]] = deque()
+        self._judged: Mapping[Place, int] = {}
         self._commit_at = 0.0
 
     def stop(self) -> None:
@@ -91,6 +98,9 @@ class Run:
                 worker.check()
             self._commit()
             told = summary(self.pipeline, time.process_time() - began, steal_s() - stolen)
+            if not self.until_end:  # a run without end keeps neither: the store has them
+                for name in ("alerts", "digest"):
+                    del told[name]
             told["differing"] = [f"{id}.{rev}" for id, rev in self.differing]
             told["lost_upstream"] = self.source.lost_upstream
             told["commit_failures"] = self.source.commit_failures
@@ -117,13 +127,21 @@ class Run:
         judged: Mapping[Place, int] = {}
         while self._judging and self._judging[0][0] <= self.pipeline.passed:
             judged = self._judging.popleft()[1]
+        if judged == self._judged:
+            judged = {}
+        if not (alerts or dead or judged):
+            return  # a quiet wire writes nothing
         counts = self.pipeline.counts.frames if judged else {}  # they belong to a position
         differing = self.store.record(alerts, dead, judged, counts)
         for id, rev in differing:
             log.error("a stored alert would differ", alert=id, rev=rev, store=str(self.store.path))
         self.differing += differing
         if judged:
-            self._confirming.append((self.store.newest_number(), judged))
+            self._judged = judged
+            number = self.store.newest_number()
+            if self._confirming and self._confirming[-1][0] == number:
+                self._confirming.pop()  # nothing between them to be confirmed
+            self._confirming.append((number, judged))
         if alerts or dead:
             for worker in self.workers:
                 worker.wake()

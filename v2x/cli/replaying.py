@@ -57,10 +57,12 @@ def speed(text: str) -> float | None:
 
 def show(told: dict[str, Any]) -> None:
     """Print a summary for people."""
+    import sys
+
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 140)
     frames = told["frames"]
     console.print(
         f"frames: {frames['in']} in = {frames['processed']} processed + "
@@ -69,25 +71,28 @@ def show(told: dict[str, Any]) -> None:
     )
     for form, reasons in told["rejects"].items():
         console.print(f"rejected {form}: " + ", ".join(f"{n} {r}" for r, n in reasons.items()))
-    table = Table(title=f"{len(told['alerts']['list'])} alerts")
-    for name in ("onset", "severity", "type", "zone", "subject", "condition"):
-        table.add_column(name)
-    for alert in sorted(told["alerts"]["list"], key=lambda a: (a["onset"], a["type"])):
-        subject = alert.get("subject", {})
-        table.add_row(
-            alert["onset"],
-            str(alert["severity"]),
-            alert["type"],
-            alert.get("zone", ""),
-            str(
-                subject.get("claimed_identity") or subject.get("device") or subject.get("track", "")
-            ),
-            alert["condition"],
-        )
-    console.print(table)
+    if "alerts" in told:
+        table = Table(title=f"{len(told['alerts']['list'])} alerts")
+        for name in ("onset", "severity", "type", "zone", "subject", "condition"):
+            table.add_column(name, overflow="fold")
+        for alert in sorted(told["alerts"]["list"], key=lambda a: (a["onset"], a["type"])):
+            subject = alert.get("subject", {})
+            table.add_row(
+                alert["onset"],
+                str(alert["severity"]),
+                alert["type"],
+                alert.get("zone", ""),
+                str(
+                    subject.get("claimed_identity")
+                    or subject.get("device")
+                    or subject.get("track", "")
+                ),
+                alert["condition"],
+            )
+        console.print(table)
     console.print(
         f"{told['tracks']} tracks, {told['slices']} slices, slice p50 {told['slice_ms']['p50']} ms "
         f"p99 {told['slice_ms']['p99']} ms, {told['objects_per_core_s']} objects per core-second"
     )
-    console.print(f"digest tracks {told['digest']['tracks']}")
-    console.print(f"digest alerts {told['digest']['alerts']}")
+    for name, digest in told.get("digest", {}).items():
+        console.print(f"digest {name} {digest}")

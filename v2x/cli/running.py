@@ -18,17 +18,22 @@ def run(
 ) -> None:
     """Read frames from Kafka, store alerts, push them; SIGTERM drains and exits.
 
-    Exit code 1 if an alert that is already stored would have been different.
+    Exit code 1 if an alert that is already stored would have been different, or if a destination
+    did not take all that waited for it within a minute (it stays in the store).
     """
     import gc
     import json
     import signal
+    import sys
+
+    import structlog
 
     from v2x.app.running import Run
     from v2x.cli.replaying import show
     from v2x.cli.warm import ready
     from v2x.config import load_config
 
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     settings = load_config(config)
     ready(quiet=json_)
     loop = Run(settings, until_end=until_end)
@@ -41,5 +46,5 @@ def run(
         print(json.dumps(told, ensure_ascii=False))
     else:
         show(told)
-    if told["differing"]:
+    if told["differing"] or not told["drained"]:
         raise typer.Exit(1)

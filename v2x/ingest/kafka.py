@@ -47,6 +47,7 @@ CONSUMER: Mapping[str, Any] = {
     "receive_message_max_bytes": 32 << 20,
     "bootstrap_timeout_ms": 5_000,
     "request_timeout_ms": 10_000,
+    "reconnect_backoff_max_ms": 1_000,
 }
 
 STALL_NS = 60_000_000_000
@@ -138,7 +139,7 @@ class _Partition:
 
     @property
     def at_end(self) -> bool:
-        return self.next_offset >= self.end_offset
+        return self.next_offset >= self.end_offset and not self.paused
 
 
 class Merge:
@@ -242,13 +243,7 @@ class KafkaSource:
         consumer = self._consumer
         places: list[Place] = []
         for topic in self._topics:
-            partitions = self._ask(partial(consumer.partitions_for_topic, topic))
-            if not partitions:
-                raise SourceError(
-                    f"Kafka topic {topic!r} does not exist at {self._settings.bootstrap}, or we "
-                    "may not read it: create it, or correct [kafka] topics"
-                )
-            places += [(topic, p) for p in sorted(partitions)]
+            places += [(topic, p) for p in self._partitions(topic)]
         assigned = [TopicPartition(*place) for place in places]
         consumer.assign(assigned)
         first = self._ask(lambda: consumer.beginning_offsets(assigned))
@@ -273,6 +268,20 @@ class KafkaSource:
         self.starts = starts
         return Merge({p: ends[tp] for p, tp in zip(places, assigned, strict=True)}, starts)
 
+    def require(self, *topics: str) -> None:
+        """Raise `SourceError` unless the topics are there: those we write to, say."""
+        for topic in topics:
+            self._partitions(topic)
+
+    def _partitions(self, topic: str) -> list[int]:
+        found = self._ask(partial(self._consumer.partitions_for_topic, topic))
+        if not found:
+            raise SourceError(
+                f"Kafka topic {topic!r} does not exist at {self._settings.bootstrap}, or is closed "
+                "to us: create it, or correct its name in [kafka]"
+            )
+        return sorted(found)
+
     def _ask(self, question: Callable[[], Any]) -> Any:
         try:
             return question()
@@ -291,14 +300,15 @@ class KafkaSource:
             idle_ns = 0 if read or merge.at_end else idle_ns + self._monotonic_ns() - began
             if idle_ns > STALL_NS:
                 raise self._stalled()
-            self._ask(partial(self._follow_ends, full=read >= CONSUMER["max_poll_records"]))
+            now_ns = self._monotonic_ns()
+            sure = self._ask(partial(self._follow_ends, read))
             frames = merge.release()
             self._press_back()
             ticks: list[Tick] = []
             if frames:
-                newest_ns, read_at = max(newest_ns, frames[-1].recv_ns), self._monotonic_ns()
-            elif newest_ns and not self._until_end and merge.at_end:
-                ticks.append(Tick(newest_ns + self._monotonic_ns() - read_at))
+                newest_ns, read_at = max(newest_ns, frames[-1].recv_ns), now_ns
+            elif newest_ns and sure and merge.at_end:
+                ticks.append(Tick(newest_ns + now_ns - read_at))
             if frames or ticks:
                 disorder, before = merge.disorder - before, merge.disorder
                 yield Poll(frames, ticks, merge.positions(), disorder)
@@ -325,17 +335,23 @@ class KafkaSource:
             f"there is more: {', '.join(behind)}"
         )
 
-    def _follow_ends(self, *, full: bool) -> None:
+    def _follow_ends(self, read: int) -> bool:
         """Move positions over gaps (markers, compaction); live, follow the growing ends.
 
-        Behind a full poll more waits inside the client, which does not know its ends yet: then
-        the broker is asked, lest a partition is taken for read to its end.
+        The client learns of an end when it hands out what it fetched. Where that is not enough the
+        broker is asked: behind a full poll more waits inside the client, and behind an empty one
+        the clock may go on only if there truly is nothing, which an outage would look like.
+
+        Returns
+        -------
+        bool
+            Live, and the broker has just told all ends.
         """
-        asked: Mapping[Any, int] = {}
         tps = {TopicPartition(*place): p for place, p in self._merge.partitions.items()}
-        if full and not self._until_end:
-            with suppress(KafkaError):  # away for a moment: as good as not asked
-                asked = self._consumer.end_offsets(list(tps), timeout_ms=_ENDS_MS)
+        told: Mapping[Any, int] = {}
+        if not self._until_end and (not read or read >= CONSUMER["max_poll_records"]):
+            with suppress(KafkaError):  # away: as good as not asked
+                told = self._consumer.end_offsets(list(tps), timeout_ms=_ENDS_MS)
         for tp, partition in tps.items():
             if partition.paused:
                 continue
@@ -343,8 +359,9 @@ class KafkaSource:
                 position = self._consumer.position(tp, timeout_ms=0)
                 partition.next_offset = max(partition.next_offset, position or 0)
             if not self._until_end:
-                end = max(self._consumer.highwater(tp) or 0, asked.get(tp, 0))
+                end = max(self._consumer.highwater(tp) or 0, told.get(tp, 0))
                 partition.end_offset = max(partition.end_offset, end)
+        return bool(told)
 
     def _press_back(self) -> None:
         """Read no further where others hold many frames up; never where it holds up itself.

@@ -40,7 +40,7 @@ def _skim_one(buf: U1, at: int, end: int, left: I8) -> int:
             return _COMPLEX
         if at >= end:
             return _SHORT
-        byte = buf[at]
+        byte = int(buf[at])
         at += 1
         skip = 0
         items = -1
@@ -76,7 +76,7 @@ def _skim_one(buf: U1, at: int, end: int, left: I8) -> int:
                 return _SHORT
             size = 0
             for i in range(width):
-                size = size << 8 | buf[at + i]
+                size = size << 8 | int(buf[at + i])
             at += width
             if byte >= 0xDE:
                 items = size * 2
