@@ -8,7 +8,7 @@ ARGS ?=
 
 # Runs the main job on the bundled drive. `make demo ARGS=--once` prints a summary and exits.
 demo: .venv/ready
-	$(BIN)/v2x demo $(ARGS)
+	@$(BIN)/v2x demo $(ARGS)
 
 test: .venv/dev
 	$(BIN)/python -m pytest $(ARGS)

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from v2x.ingest.cutting import payloads
 from v2x.ingest.decoded import Decoded, Format
 from v2x.ingest.drive import DriveSink
 from v2x.ingest.formats import format_named
-from v2x.ingest.timestamps import to_ns
+from v2x.ingest.timestamps import SECOND
 from v2x.sensors import Sensor, SensorTable
 
 _TRIALS_NS = (1_500_000_000_000_000_000, 1_540_003_723_123_000_000)
@@ -25,7 +26,10 @@ _TRIALS_NS = (1_500_000_000_000_000_000, 1_540_003_723_123_000_000)
 
 _NEAR_NS = 2_000_000_000
 
-_HEX_KEYS = ("hex", "payload_hex", "frame_hex")
+END_NS = 4_102_444_800 * SECOND
+"""Arrivals lie from 1970 to before this time, the year 2100."""
+
+_HEX_KEYS = ("hex", "payload_hex", "frame_hex", "pack_hex")
 
 _NOISE = {
     "nmea": ("self_report", 0.5, 1.0),
@@ -59,18 +63,27 @@ def import_drive(
     ----------
     source
         ``.hex``: a frame per line. ``.csv``: column ``frame`` or ``hex``, seconds in ``t_s``.
-        ``.json``: every value of a key ``hex`` (or ``payload_hex``, ``frame_hex``) that the format
-        takes for its own. ``.pcap``: packets. Anything else: ``.bin`` whole, text line by line.
+        ``.json``: every value of a key ``hex`` (or ``payload_hex``, ``frame_hex``, ``pack_hex``)
+        that the format takes for its own. ``.pcap``: packets. Anything else: ``.bin`` whole, text
+        line by line.
+    out
+        Drive to write; a file of that name is replaced once the new one is whole.
     start_ns, interval_ns
         Arrival of frames without a time of their own: ``start + i * interval``. Where some frames
         have one, the others take that of the frame before them.
 
     Raises
     ------
+    ConfigError
+        Unknown format, or a name of the sensor that cannot stand in a drive.
     SourceError
-        Unreadable input, or no frame of the format in it.
+        Unreadable input, no frame of the format in it, or an arrival outside 1970 to 2099.
     """
     decoder = format_named(format)
+    if not sensor or "/" in sensor or not sensor.isprintable():
+        raise ConfigError(f"sensor {sensor!r}: wanted a name of printable letters without '/'")
+    if source.exists() and out.exists() and out.samefile(source):
+        raise SourceError(f"{out}: is the input itself; write the drive to another file")
     found = list(_frames(source, decoder, start_ns))
     if not found:
         raise SourceError(f"{source}: no frame in it")
@@ -80,6 +93,8 @@ def import_drive(
     own = [a if a is not None else b for a, b in zip(given, said, strict=True)]
     known = [t for t in own if t is not None]
     recv = _arrivals(own, start_ns, interval_ns)
+    if not 0 <= min(recv) <= max(recv) < END_NS:
+        raise SourceError(f"{source}: frames would arrive before 1970 or from 2100 on")
     lat, lon = _first_position(decoder, table, found, recv)
     if not np.isfinite(lat):
         lat, lon = 39.1244, 117.3460
@@ -100,12 +115,15 @@ def _frames(source: Path, decoder: Format, start_ns: int) -> Iterator[tuple[byte
         yield from _rows(source, data, start_ns)
     elif suffix == ".json":
         try:
-            tree = json.loads(data)
-        except ValueError as e:
+            values = list(_hex_values(json.loads(data)))
+        except (ValueError, RecursionError) as e:
             raise SourceError(f"{source}: not valid JSON: {e}") from e
         table = SensorTable.of([Sensor("trial", decoder.name)])
-        for text in _hex_values(tree):
-            payload = bytes.fromhex(text)
+        for key, text in values:
+            try:
+                payload = bytes.fromhex(text)
+            except ValueError:
+                raise SourceError(f"{source}: {key}: {text[:40]!r} is not hexadecimal") from None
             if _is_own(decoder, table, payload):
                 yield payload, None
     elif suffix in (".pcap", ".cap"):
@@ -119,24 +137,42 @@ def _frames(source: Path, decoder: Format, start_ns: int) -> Iterator[tuple[byte
 
 
 def _rows(source: Path, data: bytes, start_ns: int) -> Iterator[tuple[bytes, int | None]]:
-    reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig", "replace")))
-    columns = reader.fieldnames or []
+    reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig", "replace"), newline=""))
+    try:
+        columns = reader.fieldnames or []
+    except csv.Error as e:
+        raise SourceError(f"{source} line 1: {e}") from e
     name = next((c for c in ("frame", "hex") if c in columns), None)
     if name is None:
         raise ConfigError(f"{source}: no column 'frame' or 'hex'; it has {', '.join(columns)}")
-    for number, row in enumerate(reader, 2):
+    rows = iter(reader)
+    while True:
         try:
-            at = start_ns + to_ns(float(row["t_s"])) if row.get("t_s") else None
-            yield bytes.fromhex(row[name]), at
-        except ValueError as e:
-            raise SourceError(f"{source} line {number}: {e}") from e
+            row = next(rows, None)
+            if row is None:
+                return
+            if not row[name]:
+                raise ValueError("no frame in it")
+            payload = bytes.fromhex(row[name])
+            at = _arrival(start_ns, float(row["t_s"])) if row.get("t_s") else None
+        except (ValueError, csv.Error) as e:
+            raise SourceError(f"{source} line {reader.line_num}: {e}") from e
+        yield payload, at
 
 
-def _hex_values(tree: Any) -> Iterator[str]:
+def _arrival(start_ns: int, t_s: float) -> int:
+    """Time `t_s` after the start; a `ValueError` outside the years of arrivals."""
+    at = start_ns + round(t_s * SECOND) if isfinite(t_s) else -1
+    if not 0 <= at < END_NS:
+        raise ValueError(f"t_s {t_s} lies outside the years 1970 to 2099")
+    return at
+
+
+def _hex_values(tree: Any) -> Iterator[tuple[str, str]]:
     if isinstance(tree, dict):
         for key, value in tree.items():
             if key in _HEX_KEYS and isinstance(value, str):
-                yield value
+                yield key, value
             else:
                 yield from _hex_values(value)
     elif isinstance(tree, list):
@@ -167,7 +203,8 @@ def _own_times(
     both, times = np.unique(np.concatenate(said), axis=0, return_counts=True)
     own: list[int | None] = [None] * len(found)
     for frame, t_ns in both[times == 2].tolist():
-        own[frame] = t_ns
+        if 0 <= t_ns < END_NS:
+            own[frame] = t_ns
     return own
 
 
@@ -229,9 +266,11 @@ def _first_position(
 
 def _settings(origin: str, format: str, sensor: str, lat: float, lon: float) -> str:
     kind, sd, sd_up = _NOISE.get(format, ("unknown", 3.0, 5.0))
+    name = json.dumps(sensor, ensure_ascii=False)
+    origin = "".join(c if c.isprintable() else "?" for c in origin)
     return (
         f"# made when {origin} was imported\n"
         f'[site]\nname = "import"\nlat = {lat!r}\nlon = {lon!r}\n\n'
-        f"[[sensors]]\nname = {json.dumps(sensor)}\nformat = {json.dumps(format)}\n"
+        f"[[sensors]]\nname = {name}\nformat = {json.dumps(format)}\n"
         f'kind = "{kind}"\nsd_m = {sd}\nsd_up_m = {sd_up}\nreorder_wait_ms = 1500\n'
     )

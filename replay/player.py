@@ -5,16 +5,16 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
 from v2x.alert import Alert
 from v2x.app import Pipeline, steal_s, summary
 from v2x.config import Config, load_config
-from v2x.errors import ConfigError
+from v2x.errors import ConfigError, SourceError
 from v2x.frames import Poll
 from v2x.ingest.drive import DriveSource, attachments
 from v2x.ingest.timestamps import SECOND, iso
@@ -38,11 +38,19 @@ def configuration(drive: Path, config: Path | None) -> Iterator[Config]:
         raise ConfigError(f"{drive}: carries no configuration; give one with --config")
     with tempfile.TemporaryDirectory(prefix="v2x-") as folder:
         for name, data in files.items():
-            path = Path(folder) / name
-            if path.parent != Path(folder):
-                raise ConfigError(f"{drive}: attachment {name!r} has a folder in its name")
-            path.write_bytes(data)
+            if name in ("", ".", "..") or "/" in name or "\0" in name:
+                raise ConfigError(f"{drive}: attachment {name!r}: not the plain name of a file")
+            (Path(folder) / name).write_bytes(data)
         yield load_config(Path(folder) / CONFIG_NAME)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tell which file it was that could not be written."""
+    try:
+        yield
+    except OSError as e:
+        raise SourceError(f"{path}: cannot be written: {e.strerror or e}") from e
 
 
 class TrackTable:
@@ -110,12 +118,7 @@ def play(
     pipeline = Pipeline(config, replay=True)
     stolen, cpu = steal_s(), 0.0
     began: tuple[int, float] | None = None
-    table = lines = None
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        table = (out / "tracks.csv").open("w", encoding="utf-8", newline="")
-        lines = (out / "alerts.jsonl").open("wb")
-        pipeline.watch = TrackTable(table)
+    lines: BinaryIO | None = None
 
     def publish(alerts: list[Alert]) -> None:
         for alert in alerts:
@@ -124,7 +127,17 @@ def play(
             if on_alert is not None:
                 on_alert(alert)
 
-    try:
+    with ExitStack() as files:
+        if out is not None:
+            with _writing(out):
+                out.mkdir(parents=True, exist_ok=True)
+            with _writing(out / "tracks.csv"):
+                table = files.enter_context(
+                    (out / "tracks.csv").open("w", encoding="utf-8", newline="")
+                )
+            with _writing(out / "alerts.jsonl"):
+                lines = files.enter_context((out / "alerts.jsonl").open("wb"))
+            pipeline.watch = TrackTable(table)
         for poll in source:
             if rate is not None and poll.frames:
                 began = began or (poll.frames[0].recv_ns, time.monotonic())
@@ -140,15 +153,12 @@ def play(
         alerts = pipeline.finish()
         cpu += time.process_time() - start
         publish(alerts)
-    finally:
-        for stream in (table, lines):
-            if stream is not None:
-                stream.close()
     told = summary(pipeline, cpu, steal_s() - stolen)
     told = {"drive": drive.name, "skipped": source.skipped, **told}
     if out is not None:
         text = json.dumps(told, ensure_ascii=False, indent=1)
-        (out / "summary.json").write_text(text + "\n", "utf-8")
+        with _writing(out / "summary.json"):
+            (out / "summary.json").write_text(text + "\n", "utf-8")
     return told
 
 

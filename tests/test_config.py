@@ -2,7 +2,8 @@
 
 import pytest
 
-from v2x.config import load_config
+from v2x.app import Pipeline
+from v2x.config import config_from, load_config
 from v2x.errors import ConfigError
 from v2x.sensors import Datum, SensorKind
 
@@ -42,7 +43,14 @@ def test_a_good_file_becomes_sensors_in_the_tile(tmp_path):
         ("sd_m = -1.0", "sensors.0.sd_m"),
         ('kind = "sonar"', "sensors.0.kind"),
         ("p_detect = nan", "sensors.0.p_detect"),
-        ("coverage = [[117.3, 39.1], [117.4, 39.1]]", "3 vertices"),
+        ("coverage = [[117.3, 39.1], [117.4, 39.1]]", "sensors.0.coverage: .*3 vertices"),
+        ("coverage = [[39.1, 117.3], [39.1, 117.4], [39.2, 117.4]]", r"coverage: vertex 0: lat"),
+        ("coverage = [[181, 39.1], [117.4, 39.1], [117.4, 39.2]]", r"coverage: vertex 0: lon"),
+        ("coverage = [[0, 0], [2, 2], [2, 0], [0, 2]]", "coverage: edges 0 and 2 cross"),
+        ("coverage = [[0, 0], [4, 0], [4, 4], [2, 0], [0, 4]]", "coverage: edges 0 and 2"),
+        ("coverage = [[0, 0], [1, 1], [2, 2]]", "coverage: .*no area"),
+        ('name = "road/1"', "sensors.0.name: '/'"),
+        ('edition = "2018"', "sensors.0.edition"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, line, told):
@@ -50,6 +58,57 @@ def test_what_is_wrong_is_named(tmp_path, line, told):
     text = "\n".join(row for row in GOOD.splitlines() if not row.startswith(key)) + "\n" + line
     with pytest.raises(ConfigError, match=told):
         load(tmp_path, text)
+    with pytest.raises(ConfigError, match=r"v2x\.toml: "):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize("edition", ["auto", "2017", "2019", "2020", "day2"])
+def test_a_known_edition_is_taken(tmp_path, edition):
+    assert load(tmp_path, GOOD + f'edition = "{edition}"').sensors[0].edition == edition
+
+
+def test_a_closed_coverage_and_one_with_a_dent_are_taken(tmp_path):
+    for ring in (
+        "[[0, 0], [2, 0], [2, 2], [0, 2], [0, 0]]",
+        "[[0, 0], [4, 0], [4, 4], [2, 1], [0, 4]]",
+    ):
+        text = "\n".join(row for row in GOOD.splitlines() if not row.startswith("coverage"))
+        assert load(tmp_path, f"{text}\ncoverage = {ring}").sensors[0].coverage
+
+
+def test_a_file_sink_without_its_file_and_two_sinks_of_one_name_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"v2x\.toml: sinks\.0\.path: "):
+        load(tmp_path, GOOD + '[[sinks]]\nkind = "jsonl"\n')
+    with pytest.raises(ConfigError, match=r"v2x\.toml: sinks: name: used twice: kafka"):
+        load(tmp_path, GOOD + '[[sinks]]\nkind = "kafka"\n' * 2)
+
+
+def test_what_shows_only_when_the_pipeline_is_built_is_named_with_its_file_too(tmp_path):
+    with pytest.raises(ConfigError, match=r"v2x\.toml: \[site\] lat, lon"):
+        load(tmp_path, "[site]\nlat = 3.0\n").tile()
+    with pytest.raises(ConfigError, match=r"v2x\.toml: \[alerts\.nosuch\]"):
+        Pipeline(load(tmp_path, GOOD + "[alerts.nosuch]\nhold_s = 1\n"))
+    with pytest.raises(ConfigError, match=r"v2x\.toml: sensor radar-1: format: .*'morse'"):
+        Pipeline(load(tmp_path, GOOD.replace('"columns"', '"morse"')))
+
+
+def test_where_a_configuration_comes_from_is_no_key_and_changes_no_hash(tmp_path):
+    tree = {"site": {"lat": 1.0, "lon": 2.0}}
+    one, two = (config_from(tree, name, tmp_path) for name in ("one.toml", "two.toml"))
+    assert (one.origin, one.digest()) == ("one.toml", two.digest())
+    with pytest.raises(ConfigError, match="origin: unknown key"):
+        config_from({**tree, "origin": "x"}, "one.toml", tmp_path)
+
+
+def test_a_byte_order_mark_before_the_text_is_taken(tmp_path):
+    (tmp_path / "v2x.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert load_config(tmp_path / "v2x.toml", {}).site.lat == 39.1244
+
+
+def test_a_section_that_is_no_table_is_refused_also_where_the_environment_speaks(tmp_path):
+    for environment in ({}, {"V2X_KAFKA_BOOTSTRAP": "x:1"}):
+        with pytest.raises(ConfigError, match=r"v2x\.toml: kafka: "):
+            load(tmp_path, "kafka = 5\n" + GOOD, environment)
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path):
@@ -60,7 +119,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
 
 
 def test_a_sensor_name_used_twice_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="used twice: radar-1"):
+    with pytest.raises(ConfigError, match=r"v2x\.toml: sensors: name: used twice: radar-1"):
         load(tmp_path, GOOD + GOOD[GOOD.index("[[sensors]]") :])
 
 

@@ -12,11 +12,18 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from v2x.errors import ConfigError
 from v2x.geodesy import Tile
-from v2x.sensors import Datum, Sensor, SensorKind, SensorTable
+from v2x.sensors import Datum, Sensor, SensorKind, SensorTable, coverage_fault
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -84,7 +91,26 @@ class SensorSettings(_Section):
     )
     period_s: Finite | None = Field(None, gt=0, description="expected time between frames")
     correlation_s: Finite = Field(0.0, ge=0, description="correlation time of a sender's filter")
-    edition: str = Field("auto", description="edition of the wire format, or auto")
+    edition: Literal["auto", "2017", "2019", "2020", "day2"] = Field(
+        "auto", description="edition of the wire format, or auto"
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _fits_a_drive(cls, name: str) -> str:
+        if "/" in name:
+            raise ValueError(f"'/' cannot stand in the name of a sensor: {name!r}")
+        return name
+
+    @field_validator("coverage")
+    @classmethod
+    def _is_an_area(
+        cls, coverage: tuple[tuple[float, float], ...]
+    ) -> tuple[tuple[float, float], ...]:
+        fault = coverage_fault(coverage)
+        if fault is not None:
+            raise ValueError(f"{fault} (vertices are [lon, lat] in degrees)")
+        return coverage
 
     def sensor(self) -> Sensor:
         """The same as the row that decoders and the tracker use."""
@@ -169,7 +195,14 @@ class SinkSettings(_Section):
 
     kind: Literal["jsonl", "kafka"] = Field(description="jsonl: a file; kafka: the alerts topic")
     name: str | None = Field(None, description="name in counters; default: its kind")
-    path: str | None = Field(None, description="file, for jsonl")
+    path: str | None = Field(None, validate_default=True, description="file, for jsonl")
+
+    @field_validator("path")
+    @classmethod
+    def _has_a_file(cls, path: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("kind") == "jsonl" and not path:
+            raise ValueError("the file of a jsonl sink is not set")
+        return path
 
 
 class Config(_Section):
@@ -186,11 +219,28 @@ class Config(_Section):
     store: str = Field("v2x.sqlite", description="file of the durable store")
 
     folder: Path = Field(Path(), exclude=True, repr=False)
+    origin: str = Field("", exclude=True, repr=False)
+
+    @field_validator("sensors")
+    @classmethod
+    def _sensors_differ(cls, sensors: tuple[SensorSettings, ...]) -> tuple[SensorSettings, ...]:
+        _differ([s.name for s in sensors])
+        return sensors
+
+    @field_validator("sinks")
+    @classmethod
+    def _sinks_differ(cls, sinks: tuple[SinkSettings, ...]) -> tuple[SinkSettings, ...]:
+        _differ([s.name or s.kind for s in sinks])
+        return sinks
+
+    def error(self, text: str) -> ConfigError:
+        """Return an error that names the file before `text`, which names the key."""
+        return ConfigError(f"{self.origin}: {text}" if self.origin else text)
 
     def tile(self) -> Tile:
         """Return the local frame, or a `ConfigError` if the site has no origin."""
         if self.site.lat is None or self.site.lon is None:
-            raise ConfigError("[site] lat, lon: the origin of the tile is not set")
+            raise self.error("[site] lat, lon: the origin of the tile is not set")
         return Tile(self.site.lat, self.site.lon, self.site.hae_m)
 
     def table(self) -> SensorTable:
@@ -224,33 +274,42 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
         Names the file and each key that is missing, unknown or out of range.
     """
     try:
-        tree = tomllib.loads(path.read_text("utf-8"))
+        tree = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as e:
         raise ConfigError(f"{path}: {e.strerror or e}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as e:
         raise ConfigError(f"{path}: not valid TOML: {e}") from e
     for variable, (section, key) in _ENVIRONMENT.items():
         value = (os.environ if environment is None else environment).get(variable)
-        if value:
-            tree.setdefault(section, {})[key] = value
+        if value and isinstance(tree.setdefault(section, {}), dict):
+            tree[section][key] = value
     return config_from(tree, str(path), path.parent)
 
 
 def config_from(tree: Mapping[str, Any], origin: str, folder: Path) -> Config:
     """Check a tree that was read from `origin`; its relative paths count from `folder`."""
-    if "folder" in tree:
-        raise ConfigError(f"{origin}: folder: unknown key")
+    for name in ("folder", "origin"):
+        if name in tree:
+            raise ConfigError(f"{origin}: {name}: unknown key")
     try:
-        config = Config.model_validate({**tree, "folder": folder})
+        return Config.model_validate({**tree, "folder": folder, "origin": origin})
     except ValidationError as e:
         lines = [_say(error) for error in e.errors()]
         raise ConfigError(f"{origin}: " + "; ".join(lines)) from None
-    SensorTable.of(s.sensor() for s in config.sensors)
-    return config
+
+
+def _differ(names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"name: used twice: {', '.join(twice)}")
 
 
 def _say(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown key"
+    if error["type"] == "value_error":
+        return f"{where}: {error['ctx']['error']}"
+    if error["type"] == "model_type":
+        return f"{where}: should be a table"
     return f"{where}: {error['msg']}"

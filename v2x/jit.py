@@ -43,18 +43,34 @@ def cache_key(package: Path = _PACKAGE) -> str:
 
 def cache_home() -> Path:
     """Folder that holds all cache generations; ``V2X_CACHE`` moves it."""
-    return Path(os.environ.get("V2X_CACHE", Path.home() / ".cache" / "v2x"))
+    return Path(os.environ.get("V2X_CACHE") or Path.home() / ".cache" / "v2x")
 
 
 def _private(path: Path) -> Path:
-    """Create `path` 0700, or check that an existing one is ours and closed to others."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    info = path.stat()
+    """Create `path` 0700, or check that an existing one is ours and closed to others.
+
+    The folder above it must be ours, or one that only its owner may rename things in (sticky).
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        info = path.stat()
+    except OSError as e:
+        raise ConfigError(
+            f"kernel cache {path}: cannot be made: {e.strerror or e}; point V2X_CACHE to a folder "
+            "of your own"
+        ) from e
     if info.st_uid != os.geteuid() or stat.S_IMODE(info.st_mode) & 0o077:
         raise ConfigError(
             f"kernel cache {path}: must belong to uid {os.geteuid()} with mode 0700, found uid "
             f"{info.st_uid} mode {stat.S_IMODE(info.st_mode):04o}; its files are executable code. "
             "Remove it, or point V2X_CACHE elsewhere"
+        )
+    above = path.parent.stat()
+    if stat.S_IMODE(above.st_mode) & 0o022 and not above.st_mode & stat.S_ISVTX:
+        raise ConfigError(
+            f"kernel cache {path.parent}: others may write to it (mode "
+            f"{stat.S_IMODE(above.st_mode):04o}); close it with chmod go-w, or point V2X_CACHE "
+            "elsewhere"
         )
     return path
 

@@ -131,6 +131,46 @@ class Sensor:
         return made
 
 
+def coverage_fault(ring: Sequence[tuple[float, float]]) -> str | None:
+    """What makes a polygon of (lon, lat) vertices no area on the map; None if nothing does.
+
+    The first vertex may stand again at the end. Edges may meet only at the vertex they share.
+    """
+    for i, (lon, lat) in enumerate(ring):
+        for name, value, most in (("lon", lon, 180.0), ("lat", lat, 90.0)):
+            if not -most <= value <= most:
+                return f"vertex {i}: {name} {value} is not in -{most:.0f}..{most:.0f}"
+    corners = list(ring[:-1] if len(ring) > 1 and ring[0] == ring[-1] else ring)
+    n = len(corners)
+    if n < 3:
+        return "a coverage polygon needs 3 vertices or more" if ring else None
+    for i in range(n):
+        a, b = corners[i], corners[(i + 1) % n]
+        for j in range(i + 2, n - (i == 0)):
+            if _meet(a, b, corners[j], corners[(j + 1) % n]):
+                return f"edges {i} and {j} cross or touch"
+    if all(_turn(corners[0], corners[1], corner) == 0 for corner in corners):
+        return "a coverage polygon whose vertices lie on one line has no area"
+    return None
+
+
+def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> int:
+    """1 if a, b, c turn left, -1 right, 0 on one line."""
+    twice = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    return (twice > 0) - (twice < 0)
+
+
+def _meet(
+    a: tuple[float, float], b: tuple[float, float], c: tuple[float, float], d: tuple[float, float]
+) -> bool:
+    """Whether the segments a-b and c-d have a point in common."""
+    if max(a[0], b[0]) < min(c[0], d[0]) or max(c[0], d[0]) < min(a[0], b[0]):
+        return False
+    if max(a[1], b[1]) < min(c[1], d[1]) or max(c[1], d[1]) < min(a[1], b[1]):
+        return False
+    return _turn(a, b, c) * _turn(a, b, d) <= 0 and _turn(c, d, a) * _turn(c, d, b) <= 0
+
+
 @dataclass(frozen=True, eq=False)
 class SensorTable:
     """Sensors in name order; their numbers are columns for kernels and decoders.

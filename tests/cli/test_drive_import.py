@@ -5,11 +5,13 @@ import json
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from replay.importing import import_drive
 from replay.player import configuration, play
 from tests.shared_data import shared
-from v2x.errors import SourceError
+from v2x.cli import app
+from v2x.errors import ConfigError, SourceError
 from v2x.ingest.drive import DriveSource
 
 START = 1_767_225_600_000_000_000
@@ -122,3 +124,95 @@ def test_the_car_drive_is_followed_as_well_as_its_receiver(tmp_path):
     assert np.percentile(off, 50) <= 0.47 + 0.15
     assert np.percentile(off, 95) <= 0.84 + 0.15
     assert abs(np.mean(rise)) < 0.3
+
+
+ADSB = "8D780ABC580B82132FFD91A418AC"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--interval-ms=nan",
+        "--interval-ms=inf",
+        "--interval-ms=1e300",
+        "--interval-ms=-5",
+        "--start=1969-12-31T23:59:59Z",
+        "--start=2101-01-01T00:00:00Z",
+        "--start=0001-01-01T00:00:00+14:00",
+        "--start=soon",
+    ],
+)
+def test_times_that_no_arrival_can_have_are_a_usage_error(tmp_path, option):
+    path = tmp_path / "one.hex"
+    path.write_text(ADSB + "\n")
+    out = tmp_path / "a.mcap"
+    arguments = ["drive", "import", str(path), "--format", "adsb", "--sensor", "dev"]
+    told = CliRunner().invoke(app, [*arguments, "--out", str(out), option])
+    assert told.exit_code == 2, told.output
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.csv", "t_s,frame\n\n1e12," + ADSB, r"a\.csv line 3: t_s"),
+        ("a.csv", "t_s,frame\n-4e9," + ADSB, r"a\.csv line 2: t_s"),
+        ("a.csv", "t_s,frame\ninf," + ADSB, r"a\.csv line 2: t_s"),
+        ("a.csv", "t_s,frame\nnan," + ADSB, r"a\.csv line 2: t_s"),
+        ("a.csv", "t_s,frame\nx," + ADSB, r"a\.csv line 2: "),
+        ("a.csv", "t_s,frame\n1.0," + ADSB + "\n2.0\n", r"a\.csv line 3: no frame"),
+        ("a.csv", "t_s,frame\n1.0,\n", r"a\.csv line 2: no frame"),
+        ("a.csv", "frame\nzz\n", r"a\.csv line 2: "),
+        ("a.csv", "frame\n" + "8D" * 100_000, r"a\.csv line \d+: "),
+        ("a.json", '{"hex": "zz"}', r"a\.json: hex: 'zz'"),
+        ("a.json", '{"pack_hex": "zz"}', r"a\.json: pack_hex: 'zz'"),
+        ("a.json", "[" * 100_000, r"a\.json: "),
+    ],
+)
+def test_a_damaged_input_is_named_and_the_old_drive_stays(tmp_path, name, text, told):
+    (tmp_path / name).write_text(text)
+    out = tmp_path / "a.mcap"
+    out.write_bytes(b"old")
+    with pytest.raises(SourceError, match=told):
+        import_drive(tmp_path / name, "adsb", "dev", out, START, STEP)
+    assert out.read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted({name, "a.mcap"})
+
+
+def test_frames_that_would_arrive_after_the_year_2100_are_refused(tmp_path):
+    (tmp_path / "two.hex").write_text(f"{ADSB}\n" * 2)
+    with pytest.raises(SourceError, match="2100"):
+        import_drive(tmp_path / "two.hex", "adsb", "d", tmp_path / "a.mcap", START, 10**19)
+
+
+def test_a_pack_in_json_is_a_frame(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps([{"pack_hex": ADSB}, {"hex": ADSB}]))
+    made, _ = imported(tmp_path / "a.json", "adsb", tmp_path / "a.mcap")
+    assert made.frames == 2
+
+
+@pytest.mark.parametrize("sensor", ["a/b", "a\nb", ""])
+def test_a_sensor_that_no_drive_can_hold_is_refused_before_anything_is_written(tmp_path, sensor):
+    (tmp_path / "one.hex").write_text(ADSB)
+    with pytest.raises(ConfigError, match="sensor") as told:
+        import_drive(tmp_path / "one.hex", "adsb", sensor, tmp_path / "a.mcap", START, STEP)
+    assert "Frame(" not in str(told.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["one.hex"]
+
+
+def test_a_drive_keeps_a_sensor_name_of_any_letters(tmp_path):
+    name = '路侧 "1" \\ 🚁'
+    (tmp_path / "航.hex").write_text(ADSB)
+    import_drive(tmp_path / "航.hex", "adsb", name, tmp_path / "a.mcap", START, STEP)
+    with configuration(tmp_path / "a.mcap", None) as config:
+        assert config.sensors[0].name == name
+
+
+def test_an_input_is_never_overwritten_by_its_own_import(tmp_path):
+    path = tmp_path / "one.hex"
+    path.write_text(ADSB)
+    (tmp_path / "link.mcap").symlink_to(path)
+    for out in (path, tmp_path / "link.mcap"):
+        with pytest.raises(SourceError, match="the input itself"):
+            import_drive(path, "adsb", "dev", out, START, STEP)
+    assert path.read_text() == ADSB

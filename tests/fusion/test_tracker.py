@@ -486,3 +486,46 @@ def test_cost_per_object_hardly_grows():
             spent.append(time.process_time() - begin)
         cost[n] = min(spent[6:]) / n
     assert cost[5000] < 2.0 * cost[500]
+
+
+@pytest.mark.parametrize(
+    "reach",
+    [
+        {"coverage": ((-500.0, -500.0), (500.0, -500.0), (500.0, 150.0), (-500.0, 150.0))},
+        {"floor_m": 200.0},
+        {"ceiling_m": 20.0},
+    ],
+)
+def test_an_object_that_is_seen_outside_the_coverage_stays_one_track(reach):
+    rng = np.random.default_rng(5)
+    tracker = Tracker(
+        [Sensor("radar", clutter_density=1e-11, sd_m=8.0, sd_up_m=8.0, period_s=1.0, **reach)]
+    )
+    cov = np.diag([64.0, 64.0, 64.0])[None]
+    most, ids = 0, set()
+    for k in range(1, 61):
+        t_ns = k * 1_000_000_000
+        xyz = np.array([[0.0, 10.0 * k, 80.0]]) + rng.normal(0, 8, (1, 3))
+        tracks = tracker.step(Plots.positions(t_ns, 0, xyz, cov), t_ns)
+        if k > 5:
+            most = max(most, len(tracks))
+            ids |= set(tracks.id.tolist())
+    assert most == 1
+    assert len(ids) == 1
+
+
+def test_a_track_that_leaves_the_coverage_is_not_punished_for_looks_that_cannot_see_it():
+    square = ((-500.0, -500.0), (500.0, -500.0), (500.0, 100.0), (-500.0, 100.0))
+    tracker = Tracker([Sensor("radar", clutter_density=1e-8, coverage=square, period_s=0.1)])
+    cov = np.diag([1.0, 1.0, 1.0])[None]
+    tracks = None
+    for k in range(1, 181):
+        t_ns = k * 100_000_000
+        north = -200.0 + 2.0 * k
+        if north < 100.0:
+            plots = Plots.positions(t_ns, 0, [[0.0, north, 50.0]], cov)
+        else:
+            plots = Plots.positions(t_ns, 0, np.zeros((0, 3)), np.zeros((0, 3, 3)))
+        tracks = tracker.step(plots, t_ns)
+    assert len(tracks) == 1
+    assert tracks.x[0, 1] == pytest.approx(160.0, abs=15.0)

@@ -1,5 +1,6 @@
 """Drives: what is written is read, in the order of arrival; a broken file says so."""
 
+import numpy as np
 import pytest
 
 from v2x.errors import SourceError
@@ -76,3 +77,85 @@ def test_a_drive_that_was_cut_off_is_refused_and_not_half_read(tmp_path):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SourceError):
         list(DriveSource(path))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Bytes, frames and files of a drive with several chunks."""
+    path = tmp_path_factory.mktemp("whole") / "a.mcap"
+    rng = np.random.default_rng(7)
+    items = [Frame(T + i, f"s{i % 3}", "nmea", rng.bytes(9000)) for i in range(300)]
+    write(path, [*items, Tick(T + 400)], {"v2x.toml": b"[site]\n" * 9, "zones.geojson": b"{}"})
+    return path.read_bytes(), read(path), attachments(path)
+
+
+def is_the_same_or_named(path, whole, data):
+    """True if read as a whole; the frames, files and table of contents are then those written."""
+    path.write_bytes(data)
+    good, told = 0, []
+    for look, wanted in ((read, whole[1]), (attachments, whole[2]), (describe, None)):
+        try:
+            got = look(path)
+        except SourceError as e:
+            told.append(str(e))
+        else:
+            good += 1
+            assert wanted is None or got == wanted
+    assert all(text.startswith(f"{path}: damaged or ends early (") for text in told)
+    return good == 3
+
+
+def test_a_drive_with_a_flipped_bit_is_read_as_it_was_or_refused(tmp_path, whole):
+    data = whole[0]
+    rng = np.random.default_rng(1)
+    tail = len(data) - 900  # where the table of contents stands
+    places = [*rng.integers(0, len(data), 20), *rng.integers(tail, len(data), 25)]
+    places += [*rng.integers(0, 700, 15)]  # the head and the files
+    refused = 0
+    for at in places:
+        flipped = bytearray(data)
+        flipped[at] ^= 1 << int(rng.integers(8))
+        refused += not is_the_same_or_named(tmp_path / "a.mcap", whole, bytes(flipped))
+    assert refused >= 40
+
+
+def test_a_drive_that_ends_early_anywhere_is_refused(tmp_path, whole):
+    data = whole[0]
+    for at in [0, 1, 7, 8, 9, 20, 45, *range(100, len(data), len(data) // 20), len(data) - 1]:
+        assert not is_the_same_or_named(tmp_path / "a.mcap", whole, data[:at])
+
+
+def test_a_small_drive_with_any_byte_changed_is_read_as_it_was_or_refused(tmp_path):
+    path = tmp_path / "a.mcap"
+    write(path, [Frame(T, "a", "nmea", b"x" * 40), Tick(T + 1)], {"v2x.toml": b"[site]"})
+    small = path.read_bytes(), read(path), attachments(path)
+    for at in range(len(small[0])):
+        changed = bytearray(small[0])
+        changed[at] ^= 0xFF if at % 2 else 0x01
+        is_the_same_or_named(path, small, bytes(changed))
+
+
+def test_a_drive_appears_under_its_name_only_when_it_is_whole(tmp_path):
+    path = tmp_path / "a.mcap"
+    with DriveSink(path) as drive:
+        drive.write(Frame(T, "a", "nmea", b"x"))
+        assert not path.exists()
+    assert [f.payload for f in read(path)] == [b"x"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mcap"]
+
+
+def test_a_drive_that_failed_leaves_the_old_one_and_nothing_beside_it(tmp_path):
+    path = tmp_path / "a.mcap"
+    write(path, [Frame(T, "a", "nmea", b"old")])
+    new = [Frame(T, "a", "nmea", b"new"), Frame(T, "a/b", "nmea", b"secret")]
+    with pytest.raises(SourceError, match="'a/b'") as told:
+        write(path, new)
+    assert "secret" not in str(told.value)
+    assert [f.payload for f in read(path)] == [b"old"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mcap"]
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+    for path in (tmp_path, tmp_path / "no" / "a.mcap"):
+        with pytest.raises(SourceError, match="cannot write"):
+            DriveSink(path)

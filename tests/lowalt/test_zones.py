@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
+import typer
 
 from tests.lowalt.scenes import SECOND, T0, TILE, box, dense, feature, lonlat, written, zone
 from v2x.errors import ConfigError
@@ -650,5 +651,5 @@ def test_check_judges_a_point_in_words_and_in_json(tmp_path, capsys):
     ],
 )
 def test_check_refuses_an_option_it_cannot_read(tmp_path, capsys, options, words):
-    with pytest.raises(ConfigError, match=words):
+    with pytest.raises(typer.BadParameter, match=words):
         checked(capsys, written(tmp_path / "z.json", feature()), **options)

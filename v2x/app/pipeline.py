@@ -24,6 +24,7 @@ from v2x.fusion import Tracker, TrackerConfig
 from v2x.fusion.placing import place
 from v2x.geodesy import undulation
 from v2x.ingest.decoding import DEAD, DUPLICATE, PROCESSED, DeadLetter, Decoding, Rows
+from v2x.ingest.formats import format_named
 from v2x.ingest.reorder import Reorder, Slice
 from v2x.lowalt.airspace import Airspace
 from v2x.lowalt.registry import load_plans, load_registry
@@ -74,6 +75,7 @@ class Pipeline:
         self.config = config
         self.tile = config.tile()
         self.sensors = config.table()
+        _formats_known(config)
         self.counts = Counts()
         self.dead: list[DeadLetter] = []
         self.slice_s: deque[float] = deque(maxlen=200_000)
@@ -97,7 +99,7 @@ class Pipeline:
         known = rules()
         strange = sorted(set(config.alerts) - set(known))
         if strange:
-            raise ConfigError(
+            raise config.error(
                 f"[alerts.{strange[0]}]: no such rule; known: {', '.join(sorted(known))}"
             )
         self.engine = Engine(
@@ -222,6 +224,14 @@ class Pipeline:
             "tracks": self._tracks_digest.hexdigest(),
             "alerts": digest_alerts(self.alerts),
         }
+
+
+def _formats_known(config: Config) -> None:
+    for sensor in config.sensors:
+        try:
+            format_named(sensor.format)
+        except ConfigError as e:
+            raise config.error(f"sensor {sensor.name}: format: {e}") from None
 
 
 def _zones(config: Config) -> Zones:

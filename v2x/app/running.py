@@ -11,7 +11,6 @@ what would differ is counted and shown. Its time therefore grows with the length
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -24,7 +23,6 @@ from v2x.alerts.store import Store
 from v2x.app.pipeline import Pipeline
 from v2x.app.summary import steal_s, summary
 from v2x.config import Config
-from v2x.errors import ConfigError
 from v2x.frames import Place, Poll
 from v2x.ingest.decoding import DeadLetter
 from v2x.ingest.kafka import KafkaSource, connection
@@ -164,9 +162,8 @@ def _sinks(config: Config) -> list[Sink]:
         name = settings.name or settings.kind
         if settings.kind == "jsonl":
             path = config.file(settings.path)
-            if path is None:
-                raise ConfigError(f"[[sinks]] {name}: path: the file of a jsonl sink is not set")
-            made.append(JsonLines(Path(path), name))
+            assert path is not None  # the configuration refuses a jsonl sink without a path
+            made.append(JsonLines(path, name))
         else:
             options = connection(config.kafka)
             bootstrap = ",".join(options.pop("bootstrap_servers"))
@@ -180,7 +177,4 @@ def _sinks(config: Config) -> list[Sink]:
                     options=options,
                 )
             )
-    names = [sink.name for sink in made]
-    if len(set(names)) != len(names):
-        raise ConfigError(f"[[sinks]] names must differ: {', '.join(names)}")
     return made

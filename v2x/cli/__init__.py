@@ -3,6 +3,10 @@
 0 done, 1 found something wrong, 2 usage, 3 configuration, 4 input or output.
 """
 
+import contextlib
+import errno
+import io
+import os
 import sys
 
 import typer
@@ -65,6 +69,9 @@ app.add_typer(_bench, name="bench")
 
 def main() -> None:
     """Entry point: run a command, turn our own errors into a line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no character for km²
     try:
         app()
     except ConfigError as e:
@@ -73,11 +80,15 @@ def main() -> None:
         _fail(e, 4)
     except V2XError as e:
         _fail(e, 1)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(4)
+    except OSError as e:
+        if e.errno != errno.ENOSPC:
+            raise
+        _fail(e, 4)
 
 
 def _fail(error: Exception, code: int) -> None:
     print(f"v2x: {error}", file=sys.stderr)
+    # what a full standard output did not take is not tried again at the end
+    with contextlib.suppress(OSError):  # an output that is no file, as in tests
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)

@@ -15,11 +15,8 @@ def check(
 
     from v2x.app import Pipeline
     from v2x.config import load_config
-    from v2x.ingest.formats import format_named
 
     config = load_config(file)
-    for sensor in config.sensors:
-        format_named(sensor.format)
     pipeline = Pipeline(config)
     told = {
         "ok": True,

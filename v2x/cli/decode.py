@@ -32,9 +32,11 @@ def decode(
     The last line completes what was still pending at the end of the input.
     """
     import json
+    import signal
+    import sys
     import time
 
-    from v2x.errors import ConfigError
+    from v2x.errors import SourceError
     from v2x.ingest.cutting import payloads
     from v2x.ingest.decoding import Decoding
     from v2x.ingest.formats import format_named
@@ -51,7 +53,9 @@ def decode(
         try:
             lat, lon = (float(part) for part in at.split(","))
         except ValueError:
-            raise typer.BadParameter(f"--at {at}: wanted LAT,LON in degrees") from None
+            lat = lon = float("nan")
+        if not (abs(lat) <= 90.0 and abs(lon) <= 180.0):
+            raise typer.BadParameter(f"--at {at}: wanted LAT,LON in degrees")
     if datum.upper() not in Datum.__members__:
         raise typer.BadParameter(f"--datum {datum}: wanted wgs84, cgcs2000 or gcj02")
     if input not in ("hex", "lines", "bin", "pcap"):
@@ -66,11 +70,13 @@ def decode(
         for payload, own in payloads(decoder, _bytes(file), input)
     ]
     if not stamped:
-        raise ConfigError(f"{file}: no frame in it")
+        raise SourceError(f"{file}: no frame in it")
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends us without a word
     failed = False
     for ok, line in _lines(decoding, format, stamped):
         failed |= not ok
         print(json.dumps(line, ensure_ascii=False) if json_ else _terse(line))
+    sys.stdout.flush()
     if failed:
         raise typer.Exit(1)
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+_DAY_MS = 86_400_000.0
+
 
 def info(
     drive: Annotated[Path, typer.Argument(help="MCAP file.")],
@@ -62,13 +64,17 @@ def import_(
     import json
     from dataclasses import asdict
 
-    from replay.importing import import_drive
+    from replay.importing import END_NS, import_drive
     from v2x.ingest.timestamps import parse_iso
 
     try:
         start_ns = parse_iso(start)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"--start {start}: not an ISO 8601 time") from None
+    if not 0 <= start_ns < END_NS:
+        raise typer.BadParameter(f"--start {start}: wanted a time from 1970 to 2099")
+    if not 0 <= interval_ms <= _DAY_MS:
+        raise typer.BadParameter(f"--interval-ms {interval_ms}: wanted 0 to {_DAY_MS:.0f}, a day")
     made = import_drive(source, format, sensor, out, start_ns, round(interval_ms * 1e6))
     if json_:
         print(json.dumps({"drive": str(out), **asdict(made)}))

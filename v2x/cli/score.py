@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from v2x.scoring import Score
 
 NEAR_NS = 1_500_000
+MAX_S = 4.6e9
+"""Times of the files are smaller."""
 CARRY_NS = 150_000_000
 """Tracks within 1.5 ms hold at a truth instant; else the last ones within 0.15 s move on."""
 
@@ -27,10 +29,8 @@ def score(
 ) -> None:
     """Score tracks against the truth: GOSPA and its parts, MOTA, MOTP, IDF1, switches."""
     from v2x.cli.tables import clean, read_tracks, read_truth
-    from v2x.errors import ConfigError
 
-    if not (c > 0.0 and p >= 1.0):
-        raise ConfigError(f"--c must be positive and --p at least 1, got {c} and {p}")
+    _refuse_options(c, p, from_)
     made = compare(read_tracks(tracks), read_truth(truth), c, p, from_).as_dict()
     if json_:
         print(json.dumps({key: clean(value) for key, value in made.items()}))
@@ -42,6 +42,19 @@ def score(
     for key, value in made.items():
         table.add_row(key, str(value) if isinstance(value, int) else f"{value:.4f}")
     Console().print(table)
+
+
+def _refuse_options(c: float, p: float, from_s: float | None) -> None:
+    from math import isfinite, log10
+
+    if not (isfinite(c) and c > 0.0):
+        raise typer.BadParameter(f"--c {c}: a distance in metres above 0")
+    if not (isfinite(p) and p >= 1.0):
+        raise typer.BadParameter(f"--p {p}: an order of 1 or more")
+    if abs(p * log10(c)) > 100.0:
+        raise typer.BadParameter(f"--p {p}: --c {c} to this power leaves the range of numbers")
+    if from_s is not None and not abs(from_s) < MAX_S:
+        raise typer.BadParameter(f"--from {from_s}: a time in seconds")
 
 
 def compare(

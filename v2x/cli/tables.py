@@ -1,13 +1,14 @@
 """CSV and TOML of the researchers' contract: PLOTS, TRACKS, TRUTH and the sensor file.
 
-Columns are found by name in the header. Errors name file, row (the header is row 1) and column.
+Columns are found by name in the header. Errors name file, column and row: the row's own line
+in the file, blank lines counted.
 """
 
 import csv
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from math import inf, isfinite, isnan, nan, radians
 from pathlib import Path
 from typing import Any
@@ -65,30 +66,40 @@ TRACK_COLUMNS = [
     "cov_eu",
     "cov_nu",
 ]
+REPLAY_COLUMNS = ["lat", "lon", "hae_m"]
+"""What ``v2x replay`` adds to TRACKS.csv."""
 TRUTH_COLUMNS = ["t_s", "object", "east_m", "north_m", "up_m"]
 SENSOR_KEYS = {
     f.name for f in fields(Sensor) if f.name not in ("lat", "lon", "hae_m", "coverage_lonlat")
 } | {"clutter_per_scan", "area"}
+NOISE_KEYS = ("sd_m", "sd_up_m", "sd_range_m", "sd_deg")
+MAX_S = 4_611_686_018
+"""Times are smaller than this, before and after 1970: 2**62 ns."""
 
 
 @dataclass
 class Table:
-    """A CSV file as columns of text."""
+    """A CSV file as columns of text, and the line of the file each row begins at."""
 
     path: Path
-    n: int
+    lines: Sequence[int]
     columns: dict[str, tuple[str, ...]]
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return len(self.lines)
 
     def fail(self, row: int, column: str, why: str) -> ConfigError:
         """Build the error for row number `row` (from 0)."""
-        return ConfigError(f"{self.path}: row {row + 2}, column {column}: {why}")
+        return ConfigError(f"{self.path}: row {self.lines[row]}, column {column}: {why}")
 
     def text(self, name: str) -> tuple[str, ...]:
         """One column, blank if the file lacks it."""
         return self.columns.get(name) or ("",) * self.n
 
     def numbers(self, name: str) -> F8:
-        """(n,) f8 of one column, NaN where empty; infinities and words are refused."""
+        """(n,) f8 of one column, NaN where empty; words, ``nan`` and ``inf`` are refused."""
         words = self.columns.get(name)
         if words is None or not any(words):
             return np.full(self.n, nan)
@@ -101,10 +112,9 @@ class Table:
                 except ValueError:
                     raise self.fail(row, name, f"{word!r} is not a number") from None
             raise
-        bad = np.isinf(values)
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            raise self.fail(row, name, f"{words[row]!r} is not finite")
+        for row in np.flatnonzero(~np.isfinite(values)).tolist():
+            if words[row]:
+                raise self.fail(row, name, f"{words[row]!r} is not finite")
         return values
 
     def times(self) -> I8:
@@ -114,43 +124,52 @@ class Table:
         for row, word in enumerate(words):
             if word not in known:
                 try:
-                    value = Decimal(word).scaleb(9)
-                    known[word] = int(value.to_integral_value())
-                except (InvalidOperation, ValueError, OverflowError):
-                    raise self.fail(row, "t_s", f"{word!r} is not a time in seconds") from None
-                if abs(known[word]) >= 2**62:
+                    value = Decimal(word)
+                except (ArithmeticError, ValueError):
+                    value = Decimal("nan")
+                if value.is_nan():
+                    raise self.fail(row, "t_s", f"{word!r} is not a time in seconds")
+                if value.copy_abs() >= MAX_S:
                     raise self.fail(row, "t_s", f"{word!r} is out of range")
+                known[word] = int(value.scaleb(9).to_integral_value())
         return np.array([known[w] for w in words], np.int64)
 
 
 def read_table(path: Path, allowed: Iterable[str], needed: Iterable[str]) -> Table:
     """Read a CSV file with a header; unknown and missing columns are refused by name."""
+    body: list[list[str]] = []
+    lines: list[int] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as f:
-            rows = list(csv.reader(f))
+            reader, line = csv.reader(f), 1
+            for cells in reader:
+                if cells:
+                    body.append(cells)
+                    lines.append(line)
+                # a quoted field may hold line ends: the next row begins after the last of them
+                line = reader.line_num + 1
     except (OSError, UnicodeDecodeError, csv.Error) as e:
         raise SourceError(f"{path}: {e}") from None
-    if not rows:
+    if not body:
         raise ConfigError(f"{path}: row 1: a header is missing")
-    header = [name.strip() for name in rows[0]]
+    header, top = [name.strip() for name in body.pop(0)], lines.pop(0)
     allowed = list(allowed)
     for name in header:
         if name not in allowed:
-            raise ConfigError(f"{path}: row 1: unknown column {name!r}; known: {','.join(allowed)}")
+            raise ConfigError(
+                f"{path}: row {top}: unknown column {name!r}; known: {','.join(allowed)}"
+            )
         if header.count(name) > 1:
-            raise ConfigError(f"{path}: row 1: column {name!r} stands twice")
+            raise ConfigError(f"{path}: row {top}: column {name!r} stands twice")
     for name in needed:
         if name not in header:
-            raise ConfigError(f"{path}: row 1: column {name!r} is missing")
+            raise ConfigError(f"{path}: row {top}: column {name!r} is missing")
     width = len(header)
-    body = rows[1:]
-    if any(len(row) != width for row in body):
-        for k, row in enumerate(body):
-            if row and len(row) != width:
-                raise ConfigError(f"{path}: row {k + 2}: {len(row)} fields, the header has {width}")
-        body = [row for row in body if row]
+    for line, row in zip(lines, body, strict=True):
+        if len(row) != width:
+            raise ConfigError(f"{path}: row {line}: {len(row)} fields, the header has {width}")
     columns = dict(zip(header, zip(*body, strict=True), strict=True)) if body else {}
-    return Table(path, len(body), columns)
+    return Table(path, lines, columns)
 
 
 def read_sensors(path: Path) -> SensorTable:
@@ -167,12 +186,20 @@ def read_sensors(path: Path) -> SensorTable:
     entries = tree.get("sensors")
     if not isinstance(entries, list) or not entries:
         raise ConfigError(f"{path}: no [[sensors]] entry")
-    return SensorTable.of(_sensor(path, k, e) for k, e in enumerate(entries, 1))
+    made = [_sensor(path, k, e) for k, e in enumerate(entries, 1)]
+    try:
+        return SensorTable.of(made)
+    except ConfigError as e:
+        raise ConfigError(f"{path}: {e}") from None
 
 
-def _sensor(path: Path, number: int, entry: Mapping[str, Any]) -> Sensor:
+def _sensor(path: Path, number: int, entry: Any) -> Sensor:
+    if not isinstance(entry, Mapping):
+        raise ConfigError(f"{path}: sensors[{number}]: {entry!r} is not a table of keys")
     given = dict(entry)
-    where = f"{path}: sensors[{number}] {given.get('name', '')!r}"
+    if given.get("name", "") == "":
+        raise ConfigError(f"{path}: sensors[{number}]: a sensor needs a name")
+    where = f"{path}: sensors[{number}] {given['name']!r}"
     for key in given:
         if key not in SENSOR_KEYS:
             raise ConfigError(f"{where}: unknown key {key!r}")
@@ -181,6 +208,8 @@ def _sensor(path: Path, number: int, entry: Mapping[str, Any]) -> Sensor:
         number_wanted = types.get(key) is float or key in ("clutter_per_scan", "area")
         if number_wanted and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise ConfigError(f"{where}: key {key!r}: {value!r} is not a number")
+        if number_wanted:
+            given[key] = _number(key, value, where)
         if types.get(key) is bool and not isinstance(value, bool):
             raise ConfigError(f"{where}: key {key!r}: {value!r} is not true or false")
         if types.get(key) is str and not isinstance(value, str):
@@ -201,13 +230,29 @@ def _sensor(path: Path, number: int, entry: Mapping[str, Any]) -> Sensor:
     if "coverage" in given:
         try:
             given["coverage"] = tuple((float(e), float(n)) for e, n in given["coverage"])
-        except (TypeError, ValueError):
+            if not np.isfinite(given["coverage"]).all():
+                raise ValueError
+        except (TypeError, ValueError, OverflowError):
             raise ConfigError(f"{where}: key 'coverage': wants [[east_m, north_m], ...]") from None
     try:
-        values: dict[str, Any] = {k: float(v) if types[k] is float else v for k, v in given.items()}
-        return Sensor(**values)
+        return Sensor(**given)
     except (TypeError, ConfigError) as e:
         raise ConfigError(f"{where}: {e}") from None
+
+
+def _number(key: str, value: float, where: str) -> float:
+    """Finite, heights of the band apart; noise is squared later, and must be finite then too."""
+    try:
+        number = float(value)
+    except OverflowError:
+        number = inf
+    noise = key in NOISE_KEYS
+    endless = key in ("floor_m", "ceiling_m") and not isnan(number)
+    if not (endless or isfinite(number * number if noise else number)):
+        raise ConfigError(f"{where}: key {key!r}: {number} is not finite")
+    if noise and number < 0.0:
+        raise ConfigError(f"{where}: key {key!r}: {number} is negative")
+    return number
 
 
 @dataclass(frozen=True)
@@ -249,7 +294,7 @@ def read_plots(path: Path, sensors: SensorTable) -> PlotFile:
         noisy = s.sd_range_m > 0.0 and s.sd_deg > 0.0
         if not noisy and np.isnan(cov[rows, 0]).any():
             raise ConfigError(
-                f"{path}: row {int(rows[0]) + 2}: sensor {s.name!r} needs sd_range_m and "
+                f"{path}: row {table.lines[int(rows[0])]}: sensor {s.name!r} needs sd_range_m and "
                 "sd_deg for its range and azimuth, or the row var_e and var_n"
             )
         made = polar_to_position(
@@ -267,7 +312,8 @@ def read_plots(path: Path, sensors: SensorTable) -> PlotFile:
     vel = np.stack([table.numbers(c) for c in ("ve", "vn", "vu")], axis=1)
     idents: dict[int, str] = {}
     rows = np.flatnonzero(seen)
-    conf = np.nan_to_num(table.numbers("conf")[rows], nan=1.0)
+    conf = np.nan_to_num(table.numbers("conf"), nan=1.0)
+    _refuse(table, ~((conf >= 0.0) & (conf <= 1.0)), "conf", "a confidence is from 0 to 1")
     made_rows = PlotColumns.blank(
         len(rows),
         t_ns=t[rows],
@@ -277,7 +323,7 @@ def read_plots(path: Path, sensors: SensorTable) -> PlotFile:
         vel=vel[rows],
         ident=_idents(table, idents)[rows],
         kind=_kinds(table)[rows],
-        kind_conf=conf,
+        kind_conf=conf[rows],
     )
     plots = Plots.of(made_rows, sensor[~seen], t[~seen])
     return PlotFile(plots, idents, bool((~np.isnan(z[rows, 2])).any()))
@@ -423,8 +469,11 @@ def read_truth(path: Path) -> Instants:
 
 
 def read_tracks(path: Path) -> Instants:
-    """Read TRACKS.csv; rows with existence below 0.5 count as an instant but not as a track."""
-    table = read_table(path, TRACK_COLUMNS, ("t_s", "track", "east_m", "north_m"))
+    """Read TRACKS.csv; rows with existence below 0.5 count as an instant but not as a track.
+
+    The places on earth that ``v2x replay`` adds are not read.
+    """
+    table = read_table(path, TRACK_COLUMNS + REPLAY_COLUMNS, ("t_s", "track", "east_m", "north_m"))
     exist = np.nan_to_num(table.numbers("exist"), nan=1.0)
     return _instants(table, "track", exist >= 0.5)
 

@@ -58,7 +58,11 @@ def track(
 
 
 def run(tracker: "Tracker", plots: "Plots", writer: "TrackWriter") -> int:
-    """Step from the first look to 0.1 s after the last; how many instants."""
+    """Step from the first look to 0.1 s after the last; how many instants.
+
+    Without a look no track comes back once none is reported: the instants up to the next look
+    have no rows, and are left out.
+    """
     import numpy as np
 
     from v2x.plots import Plots, Scans
@@ -68,8 +72,8 @@ def run(tracker: "Tracker", plots: "Plots", writer: "TrackWriter") -> int:
         return 0
     first = -(-int(scans.t_ns[0]) // STEP_NS)
     last = (int(scans.t_ns[-1]) + STEP_NS) // STEP_NS
-    done = 0
-    for k in range(first, last + 1):
+    done, k = 0, first
+    while k <= last:
         t_ns = k * STEP_NS
         upto = int(np.searchsorted(scans.t_ns, t_ns, side="right"))
         part = scans.take(slice(done, upto))
@@ -78,8 +82,13 @@ def run(tracker: "Tracker", plots: "Plots", writer: "TrackWriter") -> int:
         hi = int(part.end[filled][-1]) if filled.any() else 0
         shift = np.where(filled, lo, 0).astype(np.int32)
         moved = Scans(part.sensor, part.t_ns, part.first - shift, part.end - shift)
-        writer.add(tracker.step(Plots(plots.rows.take(slice(lo, hi)), moved), t_ns), t_ns)
-        done = upto
+        tracks = tracker.step(Plots(plots.rows.take(slice(lo, hi)), moved), t_ns)
+        writer.add(tracks, t_ns)
+        done, k = upto, k + 1
+        if not len(tracks):
+            if done == len(scans):
+                break
+            k = max(k, -(-int(scans.t_ns[done]) // STEP_NS))
     return last - first + 1
 
 

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from v2x.errors import ConfigError
-
 if TYPE_CHECKING:
     from v2x.lowalt.zones import Zone
 
@@ -30,11 +28,11 @@ def check(
     from v2x.lowalt.zones import load_zones
 
     if ref not in REFERENCES:
-        raise ConfigError(f"--ref {ref!r} is none of {', '.join(REFERENCES)}")
+        raise typer.BadParameter(f"--ref {ref!r} is none of {', '.join(REFERENCES)}")
     try:
         t_ns = None if time is None else parse_time(time)
     except ValueError as e:
-        raise ConfigError(f"--time: {e}") from None
+        raise typer.BadParameter(f"--time: {e}") from None
     point = None if at is None else _point(at)
     zones = load_zones(file)
     rows = [_described(zone, t_ns) for zone in zones]
@@ -67,10 +65,10 @@ def _point(words: str) -> tuple[float, float, float]:
     except ValueError:
         numbers = []
     if len(numbers) not in (2, 3) or not all(math.isfinite(n) for n in numbers):
-        raise ConfigError(f"--at {words!r}: expected LAT,LON,HEIGHT or LAT,LON")
+        raise typer.BadParameter(f"--at {words!r}: expected LAT,LON,HEIGHT or LAT,LON")
     lat, lon = numbers[:2]
     if not (abs(lat) <= 90.0 and abs(lon) <= 180.0):
-        raise ConfigError(f"--at {words!r}: latitude comes first, in degrees")
+        raise typer.BadParameter(f"--at {words!r}: latitude comes first, in degrees")
     return lat, lon, numbers[2] if len(numbers) == 3 else math.nan
 
 

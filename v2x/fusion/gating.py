@@ -232,11 +232,16 @@ def gate(
     n: int,
     m: int,
     side: float,
+    least: float,
     g: Edges,
     cfg: Settings,
     counts: I8,
 ) -> int:
     """List which plot may belong to which track, with its weight relative to clutter.
+
+    A plot near a track that the sensor cannot see, as its coverage says, is evidence against that
+    coverage: such a track is taken as seen with probability `least`, if it has an edge at all.
+    Without one it keeps its own, and a miss means nothing.
 
     A track visits the cells under its innovation ellipse: by bounding box, and row by row along
     the ellipse where that is large (a radar at 5 km is 5 m by 44 m). Fills ``g.first``,
@@ -256,9 +261,9 @@ def gate(
     cap, ne = plot.shape[0], 0
     for i in range(counts[TOP]):
         first[i] = ne
-        seen = chance[i]
-        if not (seen > 0.0 and n):
+        if not (chance[i] >= 0.0 and n):
             continue
+        seen = max(chance[i], least)
         e, u = s[i, 0], s[i, 1]
         hx = math.sqrt(widest * (s[i, 4] + re))
         hy = math.sqrt(widest * (s[i, 6] + rn))
@@ -304,5 +309,6 @@ def gate(
                     plot[ne] = j
                     weight[ne] = factor * v / c[j]
                     ne += 1
+                    chance[i] = seen
     first[counts[TOP]] = ne
     return ne

@@ -73,6 +73,9 @@ from v2x.jit import kernel
 R_CAP = 1.0 - 1e-7
 """Existence never reaches 1: ``1 - r p_D`` would cancel."""
 
+LEAST = 0.1
+"""Share of its detection probability that a sensor has at least where it gave a plot. Ours."""
+
 
 @kernel
 def advance(
@@ -481,7 +484,8 @@ def run(
         n, m, side = lay_out(sheet, sheet.scan_first[q], sheet.scan_end[q], inflate, look, counts)
         gather(sheet, n, inflate, c, cfg.unclaimed, look)
         advance(live, beams, k, t, look, n, g, cfg, counts)
-        ne = gate(live, sheet, look, n, m, side, g, cfg, counts)
+        least = LEAST * min(beams.p_detect[k], 1.0 - 1e-6)
+        ne = gate(live, sheet, look, n, m, side, least, g, cfg, counts)
         if ne < 0:
             counts[DUPLICATES], counts[REFUSED] = copies, refused
             return q

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from replay.scenarios.fusion import Scenario
 
+MAX_SEED = 999_999
 WARM_UP_S = 1.0
 """Metrics count from here: the first instants judge the start, not the tracker."""
 
@@ -68,21 +69,23 @@ def fusion(
 ) -> None:
     """Run a seeded scenario through the tracker and a peer; both are scored on the same scans."""
     from replay.scenarios.fusion import NAMES, SCANS, make
-    from v2x.errors import ConfigError
 
     if scenario not in NAMES:
-        raise ConfigError(f"--scenario {scenario!r}: there are {', '.join(NAMES)}")
+        raise typer.BadParameter(f"--scenario {scenario!r}: there are {', '.join(NAMES)}")
     if competitor not in ("stonesoup-jpda", "none"):
-        raise ConfigError(f"--competitor {competitor!r}: stonesoup-jpda or none")
+        raise typer.BadParameter(f"--competitor {competitor!r}: stonesoup-jpda or none")
     if size < 1:
-        raise ConfigError(f"--size {size}: at least 1")
+        raise typer.BadParameter(f"--size {size}: at least 1")
     alone = competitor == "none"
     window = scans if scans is not None else (SCANS if alone else 60)
     if not 33 <= window <= SCANS:
-        raise ConfigError(f"--scans {window}: from 33 (metrics count from 1 s) to {SCANS}")
+        raise typer.BadParameter(f"--scans {window}: from 33 (metrics count from 1 s) to {SCANS}")
+    numbers = _seeds(seeds)
+    if not alone:
+        _stonesoup()
     warm()
     results: list[Result] = []
-    for seed in _seeds(seeds):
+    for seed in numbers:
         world = make(scenario, size, seed)
         results.append(ours(world, SCANS if alone and scans is None else window))
         if not alone:
@@ -100,16 +103,33 @@ def fusion(
 
 
 def _seeds(text: str) -> list[int]:
+    made: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        try:
+            seeds = range(int(first), int(last if dash else first) + 1)
+        except ValueError:
+            seeds = range(0)
+        if not seeds or seeds[-1] > MAX_SEED:
+            raise typer.BadParameter(
+                f"--seeds {text!r}: numbers like 0 or 0,3 or 0-9, up to {MAX_SEED}"
+            )
+        made += seeds
+    return made
+
+
+def _stonesoup() -> Any:
+    """Adapter of the peer, or how to get the peer."""
     from v2x.errors import ConfigError
 
-    made: list[int] = []
     try:
-        for part in text.split(","):
-            first, dash, last = part.partition("-")
-            made += range(int(first), int(last if dash else first) + 1)
-    except ValueError:
-        raise ConfigError(f"--seeds {text!r}: numbers like 0 or 0,3 or 0-9") from None
-    return made
+        from v2x.cli.bench import stonesoup
+    except ImportError as e:
+        raise ConfigError(
+            f"stonesoup is not installed ({e}): pip install -e '.[bench]' in a clone, "
+            "or pip install 'v2x[bench]'; without it: --competitor none"
+        ) from None
+    return stonesoup
 
 
 def warm() -> None:
@@ -160,15 +180,7 @@ def ours(world: "Scenario", scans: int) -> Result:
 
 def peer(world: "Scenario", scans: int) -> Result:
     """Run Stone Soup's JPDA on the same scans."""
-    from v2x.errors import ConfigError
-
-    try:
-        from v2x.cli.bench import stonesoup
-    except ImportError as e:
-        raise ConfigError(
-            f"stonesoup is not installed ({e}): pip install 'v2x[bench]', or --competitor none"
-        ) from None
-    ids, positions, cpu = stonesoup.run(world, scans)
+    ids, positions, cpu = _stonesoup().run(world, scans)
     plots = sum(len(z) for z in world.plots[:scans])
     return _result("stonesoup-jpda", world, scans, plots, cpu, ids, positions)
 
