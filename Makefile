@@ -37,11 +37,12 @@ soak: .venv/dev
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/scoring tests/fusion/test_association.py tests/ingest/test_jt808.py tests/ingest/test_columns.py
 
 .venv/ready: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "v2x needs Python 3.11 or newer; name one with make PYTHON=...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "v2x needs Python 3.11 or newer; name one with make PYTHON=...")'
+	@echo 'v2x: setting up .venv' >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
 
 .venv/dev: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	touch $@
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@

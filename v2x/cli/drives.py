@@ -24,6 +24,8 @@ def info(
     if json_:
         print(json.dumps(told, ensure_ascii=False))
         return
+    import sys
+
     from rich.console import Console
     from rich.table import Table
 
@@ -38,7 +40,7 @@ def info(
             iso(row["first_ns"]),
             iso(row["last_ns"]),
         )
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
     for name, size in told["attachments"].items():
         console.print(f"attached: {name} ({size} bytes)")
