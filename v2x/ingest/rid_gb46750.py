@@ -404,7 +404,9 @@ def _tenths(value: float | None, most: int) -> bytes:
 def _place(lat: float | None, lon: float | None) -> bytes:
     if lat is None or lon is None:
         return b"\xff" * 8
-    return b"".join(round(x * 1e7).to_bytes(4, "little", signed=True) for x in (lon, lat))
+    raw = (round(lon * 1e7), round(lat * 1e7))
+    # -1 is how "unknown" looks: a place 1 cm west or south of 0 is written as 0
+    return b"".join((0 if r == -1 else r).to_bytes(4, "little", signed=True) for r in raw)
 
 
 def _climb(value: float) -> bytes:
