@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 FRAME = "8D780ABC580B82132FFD91A418AC\n"
 
 
@@ -27,6 +29,7 @@ def test_a_kernel_cache_that_cannot_be_made_is_a_configuration_error(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 def test_a_full_standard_output_is_an_output_error():
     with open("/dev/full", "w") as full:
         done = v2x("decode", "adsb", "-", "--json", stdin=FRAME, shell_to=full)

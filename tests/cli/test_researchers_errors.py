@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from replay.player import TrackTable
+from tests.cli.test_track_score import SENSORS
 from v2x import cli
 from v2x.cli.bench import fusion as bench
 from v2x.cli.score import score
@@ -17,14 +18,6 @@ from v2x.errors import ConfigError
 from v2x.fusion import Tracker
 from v2x.plots import Plots
 
-SENSORS = """
-[[sensors]]
-name = "radar-1"
-p_detect = 0.9
-clutter_density = 1e-5
-sd_m = 0.5
-period_s = 0.1
-"""
 HEAD = "t_s,sensor,east_m,north_m\n"
 TRUTH = "t_s,object,east_m,north_m\n0.1,a,1,0\n0.2,a,2,0\n"
 

@@ -150,8 +150,6 @@ def test_no_format_takes_the_frames_of_another_family(name):
         others = [f for family in FAMILIES for f in family if f not in ("odid", "gb46750")]
     else:
         others = [f for family in FAMILIES for f in family if name not in family]
-        if name in ("odid", "gb46750"):
-            others = [f for f in others]
     for other in others:
         good = [bytes.fromhex(s["hex"]) for s in samples(other) if s["reject"] == "OK"]
         made = decode(name, good, sensors(name))
