@@ -25,10 +25,27 @@ def test_imports_only_go_down_and_rooms_do_not_know_each_other():
 def test_an_edited_source_file_gets_another_kernel_cache(tmp_path):
     copy = tmp_path / "v2x"
     shutil.copytree(ROOT / "v2x", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    before = jit.cache_key(copy)
-    assert before == jit.cache_key(copy)
-    (copy / "geodesy.py").write_text((copy / "geodesy.py").read_text("utf-8") + "\n# edited\n")
-    assert jit.cache_key(copy) != before
+    rooms = ("", "fusion", "ingest")
+
+    def after_an_edit_of(name: str) -> list[str]:
+        before = {room: jit.cache_key(room, copy) for room in rooms}
+        (copy / name).write_text((copy / name).read_text("utf-8") + "\n# edited\n")
+        return [room for room in rooms if jit.cache_key(room, copy) != before[room]]
+
+    assert after_an_edit_of("geodesy.py") == ["", "fusion", "ingest"]
+    assert after_an_edit_of("fusion/motion.py") == ["fusion"]
+    assert after_an_edit_of("app/pipeline.py") == []
+
+
+def test_kernels_are_kept_in_the_cache_of_their_room():
+    from v2x.fusion.motion import predict
+    from v2x.geodesy import undulation
+
+    assert undulation
+    assert Path(predict._cache._cache_path).is_relative_to(jit.cache_dir("fusion"))
+    assert {jit.cache_dir(room) for room in ("", "fusion", "ingest", "scoring")} == set(
+        jit.cache_dirs()
+    )
 
 
 def test_a_kernel_cache_that_others_may_write_is_refused(tmp_path):

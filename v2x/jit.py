@@ -2,15 +2,16 @@
 
 Numba's disk cache does not notice an edit in a *called* function's file, and what it stores are
 pickles: whoever writes there runs code as us. So the cache lives in a directory that is ours alone
-(mode 0700, else refused) and is named by a hash of every source file of the package, the Numba
-version, the bounds-check flag and the CPU. An edited constant, an upgrade or another machine gets
-a new directory; `prune` removes the old ones.
+(mode 0700, else refused), one per room of the package, named by a hash of every source file the
+room's kernels may use, the Numba version, the bounds-check flag and the CPU. An edited constant, an
+upgrade or another machine gets a new directory; `prune` removes the old ones.
 """
 
 import hashlib
 import os
 import stat
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -24,10 +25,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def cache_key(package: Path = _PACKAGE) -> str:
-    """Name of the cache generation: 16 hex digits over sources, Numba, bounds checks and CPU."""
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(package.rglob("*.py")):
+def cache_key(room: str = "", package: Path = _PACKAGE) -> str:
+    """Name of a room's cache generation: 16 hex digits over sources, Numba, bounds checks, CPU.
+
+    The sources are those a kernel of the room may use: its own and the modules below all rooms,
+    since rooms do not import one another. `room` is "" for those modules themselves.
+    """
+    digest = hashlib.blake2b(room.encode(), digest_size=8)
+    paths = sorted(package.glob("*.py"))
+    if room:
+        paths += sorted((package / room).rglob("*.py"))
+    for path in paths:
         digest.update(path.relative_to(package).as_posix().encode())
         digest.update(path.read_bytes())
     features = _llvm.get_host_cpu_features().flatten()
@@ -75,27 +83,37 @@ def _private(path: Path) -> Path:
     return path
 
 
-def cache_dir() -> Path:
-    """Private directory of this generation, created on first use."""
-    return _private(cache_home() / f"kernels-{cache_key()}")
+@cache
+def cache_dir(room: str = "") -> Path:
+    """Private directory of a room's generation, created on first use."""
+    return _private(cache_home() / f"kernels-{cache_key(room)}")
+
+
+def cache_dirs() -> list[Path]:
+    """Directories of all rooms that have kernels."""
+    rooms = {
+        path.relative_to(_PACKAGE).parts[0]
+        for path in _PACKAGE.glob("*/**/*.py")
+        if b"from v2x.jit import kernel" in path.read_bytes()
+    }
+    return [cache_dir(room) for room in ["", *sorted(rooms)]]
 
 
 def prune() -> int:
     """Remove cache directories of other generations; how many went."""
     import shutil
 
-    gone = 0
+    gone, ours = 0, cache_dirs()
     for path in cache_home().glob("kernels-*"):
-        if path.is_dir() and path != _DIR:
+        if path.is_dir() and path not in ours:
             shutil.rmtree(path, ignore_errors=True)
             gone += 1
     return gone
 
 
-_DIR = cache_dir()
-numba.config.CACHE_DIR = str(_DIR)  # type: ignore[attr-defined]
-
-
 def kernel(fn: F) -> F:
     """Compile `fn`: cached, NumPy's division rules, no fastmath, no threads, the GIL let go."""
+    parts = fn.__module__.split(".")
+    room = parts[1] if parts[0] == "v2x" and (_PACKAGE / parts[1]).is_dir() else ""
+    numba.config.CACHE_DIR = str(cache_dir(room))  # type: ignore[attr-defined]
     return cast(F, numba.njit(cache=True, error_model="numpy", nogil=True)(fn))

@@ -15,13 +15,13 @@ def warm(
     import json
     import time
 
-    from v2x.jit import cache_dir, prune
+    from v2x.jit import cache_home, prune
 
     began = time.monotonic()
     compile_all(quiet=json_)
     seconds, removed = time.monotonic() - began, prune()
     if json_:
-        told = {"seconds": round(seconds, 2), "cache": str(cache_dir()), "removed": removed}
+        told = {"seconds": round(seconds, 2), "cache": str(cache_home()), "removed": removed}
         print(json.dumps(told))
     else:
         print(f"kernels ready in {seconds:.1f} s; {removed} older caches removed")
@@ -29,9 +29,9 @@ def warm(
 
 def ready(*, quiet: bool = False) -> None:
     """Compile on the very first start, saying so; later starts find the mark and return."""
-    from v2x.jit import cache_dir
+    from v2x.jit import cache_dirs
 
-    if not (cache_dir() / _MARK).exists():
+    if not all((folder / _MARK).exists() for folder in cache_dirs()):
         compile_all(quiet=quiet)
 
 
@@ -44,7 +44,7 @@ def compile_all(*, quiet: bool) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from v2x.jit import cache_dir
+    from v2x.jit import cache_dirs
 
     console = Console(stderr=True, quiet=quiet)
     console.print("First start of this version: compiling the kernels. This happens once.")
@@ -66,7 +66,8 @@ def compile_all(*, quiet: bool) -> None:
         progress.update(task, description="pipeline")
         _pipeline()
         progress.advance(task)
-    (cache_dir() / _MARK).touch()
+    for folder in cache_dirs():
+        (folder / _MARK).touch()
 
 
 def _steps() -> list[tuple[str, Callable[[], object]]]:
