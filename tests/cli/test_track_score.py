@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from replay.scenarios.fusion import make
-from v2x.cli.score import score
-from v2x.cli.tables import TRACK_COLUMNS, read_plots, read_sensors
+from v2x.cli.score import aligned, score
+from v2x.cli.tables import TRACK_COLUMNS, read_plots, read_sensors, read_tracks, read_truth
 from v2x.cli.track import track
 from v2x.errors import ConfigError, SourceError
 
@@ -176,11 +176,33 @@ def test_score_of_perfect_tracks(desk, capsys):
     text = TRACKS + "".join(f"{k / 10:.3f},1,{k},0,10,0,1\n" for k in range(1, 6))
     made = scored(desk, capsys, text)
     assert list(made) == [
-        "gospa", "gospa_localisation", "gospa_missed", "gospa_false", "gospa_n", "mota", "motp",
-        "idf1", "id_switches", "frames",
+        "gospa", "gospa_localisation", "gospa_missed", "gospa_false", "gospa_n", "ospa2", "mota",
+        "motp", "idf1", "hota", "det_a", "ass_a", "id_switches", "frames",
     ]  # fmt: skip
     assert (made["gospa"], made["mota"], made["idf1"], made["frames"]) == (0.0, 1.0, 1.0, 5)
+    assert (made["ospa2"], made["hota"], made["det_a"], made["ass_a"]) == (0.0, 1.0, 1.0, 1.0)
     assert scored(desk, capsys, text, from_=0.4)["frames"] == 2
+
+
+def test_the_table_has_every_key_of_the_json(desk, capsys):
+    text = TRACKS + "0.1,1,1,0,10,0,1\n0.2,2,2,0,10,0,1\n"
+    keys = scored(desk, capsys, text)
+    assert 0.0 < keys["ass_a"] < keys["det_a"] < 1.0
+    score(desk.path / "a.csv", desk.path / "b.csv", c=5.0, p=2.0, from_=None, json_=False)
+    lines = [[w.strip() for w in x.split("│")[1:3]] for x in capsys.readouterr().out.splitlines()]
+    shown = dict(x for x in lines if len(x) == 2)
+    assert {k: shown[k] for k in ("ospa2", "hota", "det_a", "ass_a")} == {
+        k: f"{keys[k]:.4f}" for k in ("ospa2", "hota", "det_a", "ass_a")
+    }
+    assert shown.keys() == keys.keys()
+
+
+def test_aligned_tracks_stand_at_the_times_of_the_truth(desk):
+    tracks = read_tracks(desk.put("a.csv", TRACKS + "0.1,1,1,0,10,0,1\n0.4,1,4,0,10,0,1\n"))
+    t_ns, objects, made = aligned(tracks, read_truth(desk.put("b.csv", TRUTH)), 0.2)
+    assert t_ns.tolist() == [200_000_000, 300_000_000, 400_000_000, 500_000_000]
+    assert (objects.counts().tolist(), made.counts().tolist()) == ([1] * 4, [1, 0, 1, 1])
+    assert made.position[:, 0].tolist() == pytest.approx([2.0, 4.0, 5.0])
 
 
 def test_the_last_tracks_are_carried_for_150_ms_by_their_velocity(desk, capsys):

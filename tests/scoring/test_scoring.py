@@ -4,47 +4,14 @@ from math import isnan
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from tests.scoring import naive
-from v2x.scoring import Frames, nees, nees_band, score
-from v2x.scoring.assignment import assign
-
-
-def frames(parts):
-    return (
-        Frames.of([np.array(p[0], np.int64) for p in parts], [p[1] for p in parts]),
-        Frames.of([np.array(p[2], np.int64) for p in parts], [p[3] for p in parts]),
-    )
-
-
-def corrupted(seed, n=8, instants=25, dim=2):
-    """Objects that walk, and tracks of them that miss, swap, and invent."""
-    rng = np.random.default_rng(seed)
-    x, v = rng.uniform(0, 25, (n, dim)), rng.normal(0, 0.6, (n, dim))
-    names, parts = list(range(100, 100 + n)), []
-    for k in range(instants):
-        x = x + v
-        if k % 5 == 4:
-            a, b = rng.choice(n, 2, replace=False)
-            names[a], names[b] = names[b], names[a]
-        there, seen = rng.random(n) < 0.9, rng.random(n) < 0.85
-        fresh = rng.integers(0, 3)
-        ids = [i for i in range(n) if there[i]]
-        tracks = [names[i] for i in range(n) if seen[i]] + [1000 + 10 * k + i for i in range(fresh)]
-        y = np.concatenate(
-            [(x + rng.normal(0, 1.2, x.shape))[seen], rng.uniform(0, 25, (fresh, dim))]
-        )
-        p, q = rng.permutation(len(ids)), rng.permutation(len(tracks))
-        parts.append(
-            (
-                [ids[i] for i in p],
-                x[there][p].reshape(-1, dim),
-                [tracks[i] for i in q],
-                y[q].reshape(-1, dim),
-            )
-        )
-    return parts
+from tests.scoring.scenes import NOTHING, corrupted, frames
+from v2x.scoring import Frames, score
+from v2x.scoring.assignment import assign, pairs_within
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -60,6 +27,19 @@ def test_sparse_assignment_is_as_cheap_as_a_dense_one(seed):
         mine = cost[rows, match[rows]].sum() - len(rows)
         a, b = linear_sum_assignment(cost - 1.0)
         assert mine == pytest.approx((cost - 1.0)[a, b].sum())
+
+
+@given(st.integers(0, 2**32), st.integers(0, 30), st.integers(0, 30), st.sampled_from([2, 3]))
+def test_pairs_within_a_distance_are_all_of_them_in_order(seed, n, m, dim):
+    rng = np.random.default_rng(seed)
+    # decimetres far out: many distances are the cut-off itself, and sums round
+    a, b = (rng.integers(0, 12, (k, dim)) / 10 + 123_456.7 for k in (n, m))
+    b[rng.random(m) < 0.1] = np.nan
+    c = 0.3
+    i, j, d = pairs_within(a, b, c)
+    gap = ((a[:, None] - b[None]) ** 2).sum(axis=2)
+    assert np.stack([i, j], axis=1).tolist() == np.argwhere(gap < c * c).tolist()
+    np.testing.assert_allclose(d, np.sqrt(gap[i, j]))
 
 
 @pytest.mark.parametrize("p", [1.0, 2.0])
@@ -98,6 +78,7 @@ def test_perfect_tracks_score_perfectly():
     x = np.array([[0.0, 0.0], [50.0, 0.0]])
     made = score(*frames([([1, 2], x, [7, 8], x)] * 5))
     assert (made.gospa, made.mota, made.motp, made.idf1) == (0.0, 1.0, 0.0, 1.0)
+    assert (made.ospa2, made.hota, made.det_a, made.ass_a) == (0.0, 1.0, 1.0, 1.0)
     assert (made.id_switches, made.frames) == (0, 5)
 
 
@@ -108,14 +89,33 @@ def test_tracks_of_nothing_score_badly():
     assert made.idf1 == 0.0
     assert isnan(made.motp)
     assert made.gospa == pytest.approx(np.sqrt(12.5 * 4))
+    assert (made.ospa2, made.hota, made.det_a, made.ass_a) == (5.0, 0.0, 0.0, 0.0)
+
+
+def test_all_missed_is_no_track_and_all_false_no_object():
+    x = np.array([[0.0, 0.0], [50.0, 0.0]])
+    missed = score(*frames([([1, 2], x, [], NOTHING)] * 3))
+    assert (missed.gospa, missed.gospa_missed, missed.gospa_false) == (5.0, 5.0, 0.0)
+    assert (missed.mota, missed.idf1) == (0.0, 0.0)
+    false = score(*frames([([], NOTHING, [1, 2], x)] * 3))
+    assert (false.gospa, false.gospa_missed, false.gospa_false) == (5.0, 0.0, 5.0)
+    assert isnan(false.mota)
+    assert isnan(false.gospa_n)
+    assert false.idf1 == 0.0
+    for made in (missed, false):
+        assert (made.ospa2, made.hota, made.det_a, made.ass_a) == (5.0, 0.0, 0.0, 0.0)
+        assert isnan(made.motp)
 
 
 def test_no_data_is_nan_and_not_one():
-    nothing = (np.zeros((0, 2)), [], np.zeros((0, 2)))
-    for parts in ([], [([], *nothing)]):
+    for parts in ([], [([], NOTHING, [], NOTHING)]):
         made = score(*frames(parts))
-        assert all(isnan(v) for v in (made.mota, made.motp, made.idf1, made.gospa_n))
-    assert isnan(score(*frames([])).gospa)
+        rates = (made.mota, made.motp, made.idf1, made.hota, made.det_a, made.ass_a, made.gospa_n)
+        assert all(isnan(v) for v in rates)
+    assert (made.gospa, made.ospa2) == (0.0, 0.0)
+    empty = score(*frames([]))
+    assert isnan(empty.gospa)
+    assert isnan(empty.ospa2)
 
 
 def test_a_swap_is_two_switches():
@@ -123,6 +123,7 @@ def test_a_swap_is_two_switches():
     made = score(*frames([([1, 2], x, [7, 8], x)] * 3 + [([1, 2], x, [8, 7], x)] * 3))
     assert made.id_switches == 2
     assert made.idf1 == pytest.approx(0.5)
+    assert made.gospa == 0.0
 
 
 def test_a_pair_is_kept_although_another_is_nearer():
@@ -138,12 +139,6 @@ def test_what_cannot_be_compared_is_refused():
     truth, tracks = frames([([1], x[:1], [7], x[:1])] * 2)
     with pytest.raises(ValueError, match="instants"):
         score(truth, Frames.of([tracks.id[:1]], [tracks.position[:1]]))
-
-
-def test_nees_of_an_honest_estimator_lies_in_its_band():
-    rng = np.random.default_rng(3)
-    P = np.array([[2.0, 0.5], [0.5, 1.0]])
-    e = rng.multivariate_normal([0, 0], P, 4000)
-    low, high = nees_band(2, 4000)
-    assert low < nees(e, np.broadcast_to(P, (4000, 2, 2))).mean() < high
-    assert nees(2 * e, np.broadcast_to(P, (4000, 2, 2))).mean() > high
+    for c in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match="cut-off"):
+            score(truth, tracks, c)

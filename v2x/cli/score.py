@@ -8,7 +8,8 @@ import typer
 
 if TYPE_CHECKING:
     from v2x.cli.tables import Instants
-    from v2x.scoring import Score
+    from v2x.columns import I8
+    from v2x.scoring import Frames, Score
 
 NEAR_NS = 1_500_000
 MAX_S = 4.6e9
@@ -21,13 +22,13 @@ def score(
     tracks: Annotated[Path, typer.Argument(help="TRACKS.csv", metavar="TRACKS.csv")],
     truth: Annotated[Path, typer.Argument(help="TRUTH.csv", metavar="TRUTH.csv")],
     c: Annotated[float, typer.Option("--c", help="Cut-off distance in metres.")] = 5.0,
-    p: Annotated[float, typer.Option("--p", help="Order of GOSPA.")] = 2.0,
+    p: Annotated[float, typer.Option("--p", help="Order of GOSPA and OSPA(2).")] = 2.0,
     from_: Annotated[
         float | None, typer.Option("--from", help="Leave out instants before this t_s.")
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Score tracks against the truth: GOSPA and its parts, MOTA, MOTP, IDF1, switches."""
+    """Score tracks against the truth: GOSPA and its parts, OSPA(2), CLEAR MOT, IDF1, HOTA."""
     from v2x.cli.tables import clean, read_tracks, read_truth
 
     _refuse_options(c, p, from_)
@@ -61,14 +62,32 @@ def compare(
     tracks: "Instants", truth: "Instants", c: float, p: float, from_s: float | None = None
 ) -> "Score":
     """Line tracks up with the instants of the truth, and score them."""
+    from v2x.scoring import score
+
+    _, objects, made = aligned(tracks, truth, from_s)
+    return score(objects, made, c, p)
+
+
+def aligned(
+    tracks: "Instants", truth: "Instants", from_s: float | None = None
+) -> tuple["I8", "Frames", "Frames"]:
+    """Bring tracks to the instants of the truth.
+
+    Returns
+    -------
+    t_ns, truth, tracks
+        (instants,) i8 times of the truth, from `from_s` on; what is there, and the tracks then: in
+        three dimensions if both have heights.
+    """
     import numpy as np
 
-    from v2x.scoring import Frames, score
+    from v2x.scoring import Frames
 
     dim = 3 if tracks.has_up and truth.has_up else 2
     start = -(2**63) if from_s is None else round(from_s * 1e9)
     parts: list[tuple[list[np.ndarray], list[np.ndarray]]] = [([], []), ([], [])]
-    for k in np.flatnonzero(truth.t_ns >= start).tolist():
+    judged = np.flatnonzero(truth.t_ns >= start)
+    for k in judged.tolist():
         t = int(truth.t_ns[k])
         rows = slice(int(truth.first[k]), int(truth.first[k + 1]))
         parts[0][0].append(truth.id[rows])
@@ -84,4 +103,4 @@ def compare(
         moved = age * 1e-9 if age > NEAR_NS else 0.0
         parts[1][0].append(tracks.id[here])
         parts[1][1].append(tracks.position[here, :dim] + moved * tracks.velocity[here, :dim])
-    return score(Frames.of(*parts[0]), Frames.of(*parts[1]), c, p)
+    return truth.t_ns[judged], Frames.of(*parts[0]), Frames.of(*parts[1])

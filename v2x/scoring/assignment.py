@@ -7,19 +7,20 @@ component: components of a scene are small, so a thousand objects cost milliseco
 
 import numpy as np
 
-from v2x.columns import F8, I4
+from v2x.columns import F8, I4, I8
 from v2x.jit import kernel
 
 
 @kernel
-def near_pairs(a: F8, b: F8, c: float, ea: I4, eb: I4, ed: F8) -> int:
+def near_pairs(a: F8, b: F8, c: float, low: I8, high: I8, ea: I4, eb: I4, ed: F8) -> int:
     """Pairs closer than `c`: a (n, d), b (m, d) -> rows, columns, distances; how many there are.
 
-    Fills at most ``len(ea)`` of them; a larger return value asks for more room.
+    Row i looks at the columns from ``low[i]`` up to ``high[i]``. Fills at most ``len(ea)`` pairs; a
+    larger return value asks for more room.
     """
     count = 0
     for i in range(a.shape[0]):
-        for j in range(b.shape[0]):
+        for j in range(low[i], high[i]):
             d = 0.0
             for k in range(a.shape[1]):
                 d += (a[i, k] - b[j, k]) * (a[i, k] - b[j, k])
@@ -203,12 +204,22 @@ def assign(n: int, m: int, ea: I4, eb: I4, ec: F8, blank: float) -> I4:
 
 
 def pairs_within(a: F8, b: F8, c: float) -> tuple[I4, I4, F8]:
-    """Pairs of rows of a (n, d) and b (m, d) closer than `c`, with their distance."""
+    """Pairs of rows of a (n, d) and b (m, d) closer than `c`, with their distance, in order."""
     a, b = np.ascontiguousarray(a, np.float64), np.ascontiguousarray(b, np.float64)
+    # a row need only look at the columns beside it on the first axis: rounding keeps order, so what
+    # is left out here would not pass the kernel either
+    by_x = np.argsort(b[:, 0], kind="stable")
+    b, x = b[by_x], a[:, 0]
+    low = np.searchsorted(b[:, 0], x - c, "left")
+    high = np.searchsorted(b[:, 0], x + c, "right")
     room = 4 * (len(a) + len(b)) + 16
     while True:
         ea, eb, ed = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room)
-        count = near_pairs(a, b, float(c), ea, eb, ed)
+        count = near_pairs(a, b, float(c), low, high, ea, eb, ed)
         if count <= room:
-            return ea[:count].copy(), eb[:count].copy(), ed[:count].copy()
+            break
         room = count
+    ea, ed = ea[:count], ed[:count]
+    eb = by_x[eb[:count]].astype(np.int32)
+    order = np.lexsort((eb, ea))
+    return ea[order], eb[order], ed[order]
