@@ -51,9 +51,11 @@ class Grid(_Section):
 class TrackerSettings(_Section):
     """What the tracker assumes about the objects."""
 
-    psd_ground_m2_s3: Finite = Field(4.0, gt=0, description="acceleration noise of what drives")
-    psd_air_m2_s3: Finite = Field(4.0, gt=0, description="acceleration noise of what flies")
-    psd_up_m2_s3: Finite = Field(1.0, gt=0, description="vertical acceleration noise")
+    motion: Literal["imm", "cv"] = Field(
+        "imm", description="motion modes by kind, or nearly constant velocity for everything"
+    )
+    psd_m2_s3: Finite = Field(4.0, gt=0, description="acceleration noise of `cv`, horizontal")
+    psd_up_m2_s3: Finite = Field(1.0, gt=0, description="acceleration noise of `cv`, vertical")
     birth_ratio: Finite = Field(0.01, gt=0, description="new objects per look over clutter")
 
 

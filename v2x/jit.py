@@ -24,6 +24,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).resolve().parent
 
+# Loops over the eight motion modes of a track are one vector long; the compiler's own limit of 16
+# rounds would leave them scalar, at a third of the speed.
+_llvm.set_option("", "-vectorizer-min-trip-count=4")
+
 
 def cache_key(room: str = "", package: Path = _PACKAGE) -> str:
     """Name of a room's cache generation: 16 hex digits over sources, Numba, bounds checks, CPU.
@@ -113,7 +117,17 @@ def prune() -> int:
 
 def kernel(fn: F) -> F:
     """Compile `fn`: cached, NumPy's division rules, no fastmath, no threads, the GIL let go."""
+    return _compiled(fn)
+
+
+def inlined(fn: F) -> F:
+    """`kernel` whose body goes into every caller: for small ones whose arguments cost more."""
+    return _compiled(fn, forceinline=True)
+
+
+def _compiled(fn: F, *, forceinline: bool = False) -> F:
     parts = fn.__module__.split(".")
     room = parts[1] if parts[0] == "v2x" and (_PACKAGE / parts[1]).is_dir() else ""
     numba.config.CACHE_DIR = str(cache_dir(room))  # type: ignore[attr-defined]
-    return cast(F, numba.njit(cache=True, error_model="numpy", nogil=True)(fn))
+    made = numba.njit(cache=True, error_model="numpy", nogil=True, forceinline=forceinline)(fn)
+    return cast(F, made)

@@ -97,7 +97,7 @@ class Reference:
         birth = c.birth_ratio * clutter if clutter > 0.0 else c.birth_floor
         dt = t - self.t
         for a in self.tracks:
-            F, Q = transition(dt, c.psd_ground_m2_s3, c.psd_up_m2_s3)
+            F, Q = transition(dt, c.psd_m2_s3, c.psd_up_m2_s3)
             if a.up:
                 a.x, a.P = F @ a.x, F @ a.P @ F.T + Q
             else:

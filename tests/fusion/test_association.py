@@ -10,7 +10,7 @@ from v2x.fusion.layout import new_edges
 
 def solve(w, sweeps=15, tolerance=1e-3, exact=6):
     n, m = w.shape
-    g = new_edges(n, m, max(1, w.size))
+    g = new_edges(n, m, max(1, w.size), 1)
     k = 0
     for i in range(n):
         g.first[i] = k

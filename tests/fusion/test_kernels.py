@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.fusion import naive
-from v2x.fusion import Sensor, Tracker, TrackerConfig, gating, kernels, layout, lives, motion
+from v2x.fusion import Sensor, Tracker, TrackerConfig, gating, lanes, layout, lives, modes, motion
 from v2x.fusion.layout import MEAN, PLACE
 from v2x.observations import Flag, Kind
 from v2x.plots import PlotColumns, Plots
@@ -74,50 +74,14 @@ def test_predict(flat, dt):
     np.testing.assert_allclose(mine[1], P2, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("plots", ["flat", "full", "both", "flat on full"])
-def test_update_is_the_moment_matched_mixture(plots):
-    rng = np.random.default_rng(1)
-    x, P = random_state(rng, plots == "flat")
-    n = 3
-    z = x[None, :3] + rng.normal(scale=2, size=(n, 3))
-    R = np.array([np.diag(rng.uniform(0.2, 3, 3)) + 0.1 for _ in range(n)])
-    if plots.startswith("flat"):
-        z[:, 2] = np.nan
-    if plots == "both":
-        z[1, 2] = np.nan
-    w, kept = np.array([0.5, 0.3, 0.1]), 0.1
-    parts = [naive.density(x, P, z[j], R[j])[2:] for j in range(n)]
-    mean, cov = naive.mixture(x, P, parts, w, kept)
-    live, look, g = layout.new_live(1), layout.new_look(n), layout.new_edges(1, n, n)
-    live.s[:] = row_of(x, P)
-    live.mode[0] = layout.ALIVE | (0 if plots == "flat" else layout.HAS_UP)
-    look.z[:] = z
-    look.R[:] = R[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]]
-    g.first[1], g.plot[:], g.mu[:], g.tail[0] = n, np.arange(n), w, 0
-    counts = np.array([1] + [0] * (layout.N_COUNTS - 1), np.int64)
-    kernels.mix(live, look, g, counts)
-    mine = full(live.s)
-    np.testing.assert_allclose(mine[0], mean, rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(mine[1], cov, rtol=1e-9, atol=1e-9)
-
-
-def test_scalar_update_is_a_kalman_update():
-    rng = np.random.default_rng(2)
-    x, P = random_state(rng)
-    s = row_of(x, P)
-    motion.scalar_update(s, 0, 4, 3.0, 0.5)
-    H = np.eye(6)[4]
-    K = P @ H / (P[4, 4] + 0.5)
-    np.testing.assert_allclose(full(s)[0], x + K * (3.0 - x[4]))
-    np.testing.assert_allclose(full(s)[1], P - np.outer(K, K) * (P[4, 4] + 0.5), atol=1e-12)
-
-
 @pytest.mark.parametrize("spread", [30.0, 3000.0])
 def test_gate_finds_exactly_the_pairs_of_a_full_search(spread):
     rng = np.random.default_rng(3)
     m, n = 60, 90
-    live = layout.new_live(m)
-    look, g = layout.new_look(n), layout.new_edges(m, n, m * n)
+    config = TrackerConfig(motion="cv")
+    scratch = layout.new_motion(config.manners(), modes.blank_moves(config.manners()))
+    live = layout.new_live(m, 1)
+    look, g = layout.new_look(n), layout.new_edges(m, n, m * n, 1)
     z = rng.uniform(-spread, spread, (n, 3))
     z[::3, 2] = np.nan
     cov = np.zeros((n, 6))
@@ -133,7 +97,8 @@ def test_gate_finds_exactly_the_pairs_of_a_full_search(spread):
         x[i], P[i] = random_state(rng)
         x[i, :2] = rng.uniform(-spread, spread, 2)
         P[i] *= rng.choice([1.0, 30.0, 900.0])
-        live.s[i] = row_of(x[i], P[i])[0]
+        live.bar[i] = row_of(x[i], P[i])[0]
+        lanes.fan_out(live.s, live.bar, i, scratch.share, 0, (0,))
     live.r[:], live.mode[:] = 0.7, layout.ALIVE | layout.HAS_UP
     g.p_detect[:] = 0.9
     counts = np.zeros(layout.N_COUNTS, np.int64)
@@ -141,11 +106,11 @@ def test_gate_finds_exactly_the_pairs_of_a_full_search(spread):
     plots = Plots.of(PlotColumns.blank(n, z=z, cov=cov))
     from v2x.fusion.tracker import _sheet
 
-    sheet, cfg = _sheet(plots), TrackerConfig().settings(0.0)
+    sheet, cfg = _sheet(plots), config.settings(0.0)
     got, side_m, side = gating.lay_out(sheet, 0, n, 1.0, look, counts)
     assert got == n
     gating.gather(sheet, n, 1.0, 1e-5, 0.05, look)
-    ne = gating.gate(live, sheet, look, n, side_m, side, 0.09, g, cfg, counts)
+    ne = gating.gate(live, sheet, look, n, side_m, side, 0.09, g, cfg, scratch, counts)
     found = {
         (i, int(look.row[g.plot[e]])): g.w[e]
         for i in range(m)
@@ -205,7 +170,7 @@ def test_coverage_is_soft_at_its_border_and_exact_away_from_it():
 @pytest.mark.parametrize("dim", [2, 3])
 def test_whole_tracker_equals_its_dense_twin(dim):
     rng = np.random.default_rng(5)
-    config = TrackerConfig(bp_sweeps=60, bp_tolerance=0.0, exact_plots=0)
+    config = TrackerConfig(motion="cv", bp_sweeps=60, bp_tolerance=0.0, exact_plots=0)
     clutter = 2e-4 if dim == 2 else 2e-6
     tracker = Tracker([Sensor("a", p_detect=0.9, clutter_density=clutter)], config)
     twin = naive.Reference(config)

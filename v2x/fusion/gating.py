@@ -7,20 +7,23 @@ depends on what they are and not on how they came.
 import math
 
 from v2x.columns import F8, I8
+from v2x.fusion.lanes import likelihood_flat, likelihood_tall
 from v2x.fusion.layout import (
     DUPLICATES,
     KINDS,
     REFUSED,
     SECOND,
     TOP,
+    YOUNG,
     Edges,
     Live,
     Look,
+    Motion,
     Settings,
     Sheet,
 )
 from v2x.fusion.motion import MAX_VAR, MIN_VAR, TWO_PI, exp_neg, flat_innovation, full_innovation
-from v2x.jit import kernel
+from v2x.jit import inlined, kernel
 
 REACH = 1e7
 """m: nothing farther from the tile's origin is a position; also keeps cell numbers in range."""
@@ -168,7 +171,7 @@ def gather(sheet: Sheet, n: int, inflate: float, c: float, unclaimed: float, loo
         density[p] = c * unclaimed if ident[j] >= 0 else c
 
 
-@kernel
+@inlined
 def claim_factor(
     claims: I8,
     heard_ns: I8,
@@ -189,7 +192,7 @@ def claim_factor(
     return other
 
 
-@kernel
+@inlined
 def kind_factor(kinds: F8, i: int, kind: int, conf: float, floor: float) -> float:
     """Likelihood of the label `kind` with confidence `conf` on track `i`; 1 for no evidence.
 
@@ -203,25 +206,28 @@ def kind_factor(kinds: F8, i: int, kind: int, conf: float, floor: float) -> floa
     return float(KINDS * max(floor, match))
 
 
-@kernel
-def flat_likelihood(s: F8, i: int, z: F8, R: F8, j: int, gate: float) -> float:
-    """Density of plot `j` (no height) under row `i`, m⁻²; 0 outside the gate."""
+@inlined
+def flat_likelihood(s: F8, i: int, z: F8, R: F8, j: int, gate: float, whole: int) -> float:
+    """Density of plot `j` (no height) under row `i`, m⁻²; 0 outside the gate.
+
+    Inside it merely 1 unless the `whole` answer is asked for.
+    """
     y0, y1, a, b, c, det = flat_innovation(s, i, z, R, j)
     d2 = a * y0 * y0 + 2.0 * b * y0 * y1 + c * y1 * y1
     if not (d2 < gate and det > 0.0):
         return 0.0
-    return exp_neg(-0.5 * d2) / (TWO_PI * math.sqrt(det))
+    return exp_neg(-0.5 * d2) / (TWO_PI * math.sqrt(det)) if whole else 1.0
 
 
-@kernel
-def full_likelihood(s: F8, i: int, z: F8, R: F8, j: int, gate: float) -> float:
-    """Density of plot `j` (with height) under row `i`, m⁻³; 0 outside the gate."""
+@inlined
+def full_likelihood(s: F8, i: int, z: F8, R: F8, j: int, gate: float, whole: int) -> float:
+    """The same with height, m⁻³."""
     y0, y1, y2, a, b, c, d, e, f, det = full_innovation(s, i, z, R, j)
     d2 = a * y0 * y0 + d * y1 * y1 + f * y2 * y2
     d2 += 2.0 * (b * y0 * y1 + c * y0 * y2 + e * y1 * y2)
     if not (d2 < gate and det > 0.0):
         return 0.0
-    return exp_neg(-0.5 * d2) / (TWO_PI * math.sqrt(TWO_PI * det))
+    return exp_neg(-0.5 * d2) / (TWO_PI * math.sqrt(TWO_PI * det)) if whole else 1.0
 
 
 @kernel
@@ -235,6 +241,7 @@ def gate(
     least: float,
     g: Edges,
     cfg: Settings,
+    motion: Motion,
     counts: I8,
 ) -> int:
     """List which plot may belong to which track, with its weight relative to clutter.
@@ -247,8 +254,9 @@ def gate(
     the ellipse where that is large (a radar at 5 km is 5 m by 44 m). Fills ``g.first``,
     ``g.plot``, ``g.w``; returns the number of edges, -1 where they ran out of room.
     """
-    s, r, when = live.s, live.r, live.t
+    s, bar, r, when, mode, manner = live.s, live.bar, live.r, live.t, live.mode, live.manner
     claims, heard, kinds = live.ident, live.ident_ns, live.kinds
+    lanes, like, modal = cfg.lanes, g.like, g.modal
     z, R, c, start, rows = look.z, look.R, look.c, look.start, look.row
     first, plot, weight, chance = g.first, g.plot, g.w, g.p_detect
     idents, labels, conf = sheet.ident, sheet.kind, sheet.kind_conf
@@ -264,9 +272,9 @@ def gate(
         if not (chance[i] >= 0.0 and n):
             continue
         seen = max(chance[i], least)
-        e, u = s[i, 0], s[i, 1]
-        hx = math.sqrt(widest * (s[i, 4] + re))
-        hy = math.sqrt(widest * (s[i, 6] + rn))
+        e, u = bar[i, 0], bar[i, 1]
+        hx = math.sqrt(widest * (bar[i, 4] + re))
+        hy = math.sqrt(widest * (bar[i, 6] + rn))
         if not (abs(e) + hx <= 2.0 * REACH and abs(u) + hy <= 2.0 * REACH):
             continue
         factor = r[i] * seen / (1.0 - r[i] * seen)
@@ -276,8 +284,8 @@ def gate(
         slope = half = 0.0
         thin = x1 - x0 > 3 and y1 - y0 > 3 and y1 - y0 < mask
         if thin:
-            slope = s[i, 5] / s[i, 6]
-            half = math.sqrt(widest * max(0.0, s[i, 4] - slope * s[i, 5]))
+            slope = bar[i, 5] / bar[i, 6]
+            half = math.sqrt(widest * max(0.0, bar[i, 4] - slope * bar[i, 5]))
             half += math.sqrt(widest * re) + abs(slope) * math.sqrt(widest * rn)
         for y in range(y0, y1 + 1):
             a, b = x0, x1
@@ -292,20 +300,30 @@ def gate(
                 for j in range(start[k], start[k + 1]):
                     if not (abs(z[j, 0] - e) <= hx and abs(z[j, 1] - u) <= hy):
                         continue
-                    if math.isnan(z[j, 2]):
-                        v = flat_likelihood(s, i, z, R, j, flat)
+                    tall = not math.isnan(z[j, 2])
+                    if tall:
+                        v = full_likelihood(bar, i, z, R, j, full, mode[i] & YOUNG)
                     else:
-                        v = full_likelihood(s, i, z, R, j, full)
+                        v = flat_likelihood(bar, i, z, R, j, flat, mode[i] & YOUNG)
                     if v == 0.0:
                         continue
+                    if ne == cap:
+                        return -1
+                    o = ne * len(lanes)
+                    if mode[i] & YOUNG:
+                        for q in range(len(lanes)):
+                            modal[o + q] = v * motion.share[manner[i], q]
+                    elif tall:
+                        v = likelihood_tall(s, i, z, R, j, modal, o, lanes)
+                    else:
+                        v = likelihood_flat(s, i, z, R, j, modal, o, lanes)
+                    like[ne] = v
                     row = rows[j]
                     if idents[row] >= 0:
                         ident = idents[row]
                         v *= claim_factor(claims, heard, i, ident, when[i], same, unclaimed, other)
                     if 0 < labels[row] < KINDS:
                         v *= kind_factor(kinds, i, labels[row], max(0.5, conf[row]), floor)
-                    if ne == cap:
-                        return -1
                     plot[ne] = j
                     weight[ne] = factor * v / c[j]
                     ne += 1

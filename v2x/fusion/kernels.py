@@ -14,6 +14,18 @@ import math
 from v2x.columns import F8, I4, I8
 from v2x.fusion.association import associate
 from v2x.fusion.gating import gate, gather, lay_out
+from v2x.fusion.lanes import (
+    add_flat,
+    add_tall,
+    apply_flat,
+    apply_tall,
+    clear,
+    fan_out,
+    merge,
+    predict_flat,
+    predict_tall,
+    steer,
+)
 from v2x.fusion.layout import (
     AIR,
     ALIVE,
@@ -27,17 +39,17 @@ from v2x.fusion.layout import (
     HEAD,
     KINDS,
     LIVE,
-    MEAN,
-    PLACE,
     REFUSED,
     RESIDUALS,
     SECOND,
     TOP,
     WIDTH,
+    YOUNG,
     Beams,
     Edges,
     Live,
     Look,
+    Motion,
     Notes,
     Output,
     Settings,
@@ -52,6 +64,7 @@ from v2x.fusion.lives import (
     is_claim,
     kind_in_effect,
     longest_period,
+    manner_of,
     share_inside,
     survival,
     take_claim,
@@ -59,16 +72,9 @@ from v2x.fusion.lives import (
     take_slot,
     velocity_var,
 )
-from v2x.fusion.motion import (
-    clamp,
-    flat_innovation,
-    flat_update,
-    full_innovation,
-    full_update,
-    predict,
-    scalar_update,
-)
-from v2x.jit import kernel
+from v2x.fusion.modes import prepare
+from v2x.fusion.motion import clamp, flat_innovation, full_innovation, predict
+from v2x.jit import inlined, kernel
 
 R_CAP = 1.0 - 1e-7
 """Existence never reaches 1: ``1 - r p_D`` would cancel."""
@@ -87,6 +93,7 @@ def advance(
     n: int,
     g: Edges,
     cfg: Settings,
+    motion: Motion,
     counts: I8,
 ) -> None:
     """Predict to `t` the tracks this look concerns, and say how likely it sees each.
@@ -95,8 +102,10 @@ def advance(
     concern the tracks near them. The others stay as they are, predicted when a look concerns them.
     Fills ``g.p_detect`` (-1: not concerned). Ends tracks that expired.
     """
-    s, r, when, mode, last = live.s, live.r, live.t, live.mode, live.last
-    chance, edge = g.p_detect, beams.edge
+    s, bar, r, when, mode, last = live.s, live.bar, live.r, live.t, live.mode, live.last
+    chance, edge, manner = g.p_detect, beams.edge, live.manner
+    move, scratch, lanes = motion.move, motion.p, cfg.lanes
+    stamp = 13 * len(lanes) + 1
     first, end, low, high = beams.first[k], beams.end[k], beams.low[k], beams.high[k]
     looks, bounded = beams.looks[k], beams.bounded[k]
     p = min(beams.p_detect[k], 1.0 - 1e-6)
@@ -112,23 +121,32 @@ def advance(
         for v in range(first, end if looks else first):
             lo_e, hi_e = min(lo_e, edge[v, 0]), max(hi_e, edge[v, 0])
             lo_n, hi_n = min(lo_n, edge[v, 1]), max(hi_n, edge[v, 1])
-    ground, air, up, death = cfg.psd_ground, cfg.psd_air, cfg.psd_up, cfg.death
+    death = cfg.death
     for i in range(counts[TOP]):
         chance[i] = -1.0
         if not mode[i] & ALIVE:
             continue
         dt = (t - when[i]) * 1e-9
         if local:
-            far = 5.0 * math.sqrt(s[i, 4] + s[i, 6] + 2.0 * worst)
-            far += dt * (40.0 + abs(s[i, 2]) + abs(s[i, 3]))
-            far += dt * 5.0 * math.sqrt(s[i, 11] + s[i, 13])
-            e, u = s[i, 0], s[i, 1]
+            far = 5.0 * math.sqrt(bar[i, 4] + bar[i, 6] + 2.0 * worst)
+            far += dt * (40.0 + abs(bar[i, 2]) + abs(bar[i, 3]))
+            far += dt * 5.0 * math.sqrt(bar[i, 11] + bar[i, 13])
+            e, u = bar[i, 0], bar[i, 1]
             if e + far < lo_e or e - far > hi_e or u + far < lo_n or u - far > hi_n:
                 if t - last[i] > cfg.end_ns and expired(live, i, beams, t, cfg):
                     end_track(live, i, counts)
                 continue
         if dt > 0.0:
-            predict(s, i, mode[i] & HAS_UP, dt, air if mode[i] & AIR else ground, up)
+            way = manner[i]
+            if move[way, stamp] != dt:
+                prepare(motion.manners, way, dt, move, lanes)
+            if mode[i] & YOUNG:
+                psd, up = motion.manners[way, 1, 0], motion.manners[way, 2, 0]
+                predict(bar, i, mode[i] & HAS_UP, dt, psd, up)
+            else:
+                if mode[i] & HAS_UP:
+                    predict_tall(s, bar, i, move, way, scratch, lanes)
+                predict_flat(s, bar, i, move, way, scratch, lanes)
             r[i] *= survival(death, dt)
             when[i] = t
         if t - last[i] > 2 * SECOND and expired(live, i, beams, t, cfg):
@@ -137,7 +155,7 @@ def advance(
         chance[i] = p
         if bounded and looks:
             has_up = mode[i] & HAS_UP
-            chance[i] *= share_inside(s, i, has_up, edge, first, end, low, high, cfg.height_ref)
+            chance[i] *= share_inside(bar, i, has_up, edge, first, end, low, high, cfg.height_ref)
 
 
 @kernel
@@ -184,54 +202,41 @@ def weigh(live: Live, beams: Beams, k: int, t: int, g: Edges, cfg: Settings, cou
 
 
 @kernel
-def mix(live: Live, look: Look, g: Edges, counts: I8) -> None:
-    """Moment-matched mixture of all edges of every track.
-
-    With a_j = S_j⁻¹ y_j: x += G sum w_j a_j, P -= G (sum w_j (S_j⁻¹ - a_j a_jᵀ) + u uᵀ) Gᵀ, where
-    u = sum w_j a_j. So the state is touched once, whatever the number of plots.
-    """
-    s, mode, z, R = live.s, live.mode, look.z, look.R
-    first, plot, share, best_edge = g.first, g.plot, g.mu, g.tail
+def mix(live: Live, look: Look, g: Edges, motion: Motion, cfg: Settings, counts: I8) -> None:
+    """Moment-matched mixture of all edges of every track, lane by lane, then of its lanes."""
+    s, bar, mode, manner = live.s, live.bar, live.mode, live.manner
+    z, R, acc, p, lanes = look.z, look.R, motion.acc, motion.p, cfg.lanes
+    first, plot, share, best_edge, chance = g.first, g.plot, g.mu, g.tail, g.p_detect
+    like, modal = g.like, g.modal
     for i in range(counts[TOP]):
-        if best_edge[i] < 0:
+        if chance[i] < 0.0 or not mode[i] & ALIVE:
             continue
-        tall = mode[i] & HAS_UP
-        u0 = u1 = u2 = 0.0
-        m00 = m01 = m02 = m11 = m12 = m22 = 0.0
+        if best_edge[i] < 0:
+            if not mode[i] & YOUNG:
+                merge(s, bar, i, mode[i] & HAS_UP, p, lanes)
+            continue
+        if mode[i] & YOUNG:
+            mode[i] &= ~YOUNG & 255
+            fan_out(s, bar, i, motion.share, manner[i], lanes)
+        tall, kept = mode[i] & HAS_UP, 1.0
+        clear(acc, lanes)
         for e in range(first[i], first[i + 1]):
             w, j = share[e], plot[e]
             if w < 1e-6:
                 continue
+            kept -= w
+            f, o = w / like[e], e * len(lanes)
             if math.isnan(z[j, 2]):
-                y0, y1, a, b, d, _ = flat_innovation(s, i, z, R, j)
-                a0, a1 = a * y0 + b * y1, b * y0 + d * y1
+                add_flat(s, i, z, R, j, modal, o, f, acc, lanes)
             else:
                 tall = HAS_UP
-                y0, y1, y2, a, b, c, d, q, f, _ = full_innovation(s, i, z, R, j)
-                a0 = a * y0 + b * y1 + c * y2
-                a1 = b * y0 + d * y1 + q * y2
-                a2 = c * y0 + q * y1 + f * y2
-                u2 += w * a2
-                m02 += w * (c - a0 * a2)
-                m12 += w * (q - a1 * a2)
-                m22 += w * (f - a2 * a2)
-            u0 += w * a0
-            u1 += w * a1
-            m00 += w * (a - a0 * a0)
-            m01 += w * (b - a0 * a1)
-            m11 += w * (d - a1 * a1)
-        m00 += u0 * u0
-        m01 += u0 * u1
-        m11 += u1 * u1
+                add_tall(s, i, z, R, j, modal, o, f, acc, lanes)
         if tall:
             mode[i] |= HAS_UP
-            m02 += u0 * u2
-            m12 += u1 * u2
-            m22 += u2 * u2
-            full_update(s, i, u0, u1, u2, m00, m01, m02, m11, m12, m22)
+            apply_tall(s, i, acc, max(0.0, kept), lanes)
         else:
-            flat_update(s, i, u0, u1, m00, m01, m11)
-        clamp(s, i, tall)
+            apply_flat(s, i, acc, max(0.0, kept), lanes)
+        merge(s, bar, i, tall, p, lanes)
 
 
 @kernel
@@ -244,6 +249,8 @@ def learn(
     look: Look,
     g: Edges,
     factor: float,
+    motion: Motion,
+    cfg: Settings,
     counts: I8,
 ) -> None:
     """What plots say beside their position: who fed, identity, kind, velocity.
@@ -255,7 +262,7 @@ def learn(
     vel, vel_sd = sheet.vel, sheet.vel_sd
     fed_sensor, fed_kind, fed_ns = live.fed_sensor, live.fed_kind, live.fed_ns
     claims, heard, kinds, claimed = live.ident, live.ident_ns, live.kinds, live.claimed
-    s, mode = live.s, live.mode
+    s, mode, manner, p, lanes = live.s, live.mode, live.manner, motion.p, cfg.lanes
     for i in range(counts[TOP]):
         best = best_edge[i]
         if best < 0 or beta[best] <= 0.5:
@@ -269,13 +276,15 @@ def learn(
         if idents[row] >= 0:
             take_claim(claims, heard, i, idents[row], t)
         if 0 < labels[row] < KINDS:
-            take_kind(kinds, mode, i, labels[row], conf[row])
+            take_kind(kinds, mode, manner, i, labels[row], conf[row])
         if vel[row, 0] == vel[row, 0]:
             var = velocity_var(vel_sd[row], factor) / beta[best]
-            for axis in range(3):
-                if abs(vel[row, axis]) < 1e4 and (axis < 2 or mode[i] & HAS_UP):
-                    scalar_update(s, i, 3 + axis, vel[row, axis], var)
-            clamp(s, i, mode[i] & HAS_UP)
+            if abs(vel[row, 0]) < 1e4 and abs(vel[row, 1]) < 1e4:
+                steer(s, i, 1.0, 0.0, 0.0, vel[row, 0], var, p, lanes)
+                steer(s, i, 0.0, 1.0, 0.0, vel[row, 1], var, p, lanes)
+            if abs(vel[row, 2]) < 1e4 and mode[i] & HAS_UP:
+                steer(s, i, 0.0, 0.0, 1.0, vel[row, 2], var, p, lanes)
+            merge(s, live.bar, i, mode[i] & HAS_UP, p, lanes)
 
 
 @kernel
@@ -300,12 +309,12 @@ def note(
     notes.serial[q], notes.track[q] = live.serial[i], live.id[i]
     notes.ident[q], notes.conflict[q] = ident, conflict
     if math.isnan(look.z[j, 2]):
-        y0, y1, a, b, c, _ = flat_innovation(live.s, i, look.z, look.R, j)
+        y0, y1, a, b, c, _ = flat_innovation(live.bar, i, look.z, look.R, j)
         notes.innovation[q, 2] = math.nan
         notes.nis[q] = a * y0 * y0 + 2.0 * b * y0 * y1 + c * y1 * y1
         notes.dim[q] = 2
     else:
-        y0, y1, y2, a, b, c, d, e, f, _ = full_innovation(live.s, i, look.z, look.R, j)
+        y0, y1, y2, a, b, c, d, e, f, _ = full_innovation(live.bar, i, look.z, look.R, j)
         notes.innovation[q, 2] = y2
         notes.nis[q] = a * y0 * y0 + d * y1 * y1 + f * y2 * y2
         notes.nis[q] += 2.0 * (b * y0 * y1 + c * y0 * y2 + e * y1 * y2)
@@ -319,7 +328,7 @@ def residuals(
 ) -> None:
     """Residuals of the plots that belong to a confirmed track beyond doubt."""
     beta, plot, best_edge, mode = g.beta, g.plot, g.tail, live.mode
-    s, z, R, rows, idents = live.s, look.z, look.R, look.row, sheet.ident
+    s, z, R, rows, idents = live.bar, look.z, look.R, look.row, sheet.ident
     room = notes.t.shape[0]
     times, sensors, slots, serials = notes.t, notes.sensor, notes.slot, notes.serial
     tracks, claims, innovation = notes.track, notes.ident, notes.innovation
@@ -367,7 +376,7 @@ def spawn(
     """
     share = beams.birth[k] / (beams.birth[k] + beams.clutter[k])
     factor = cfg.velocity_factor * math.sqrt(beams.inflate[k])
-    s, z, R, rows, alone = live.s, look.z, look.R, look.row, look.alone
+    s, z, R, rows, alone = live.bar, look.z, look.R, look.row, look.alone
     vel, labels, conf, idents, flags = (
         sheet.vel,
         sheet.kind,
@@ -390,8 +399,10 @@ def spawn(
         air = 8 <= label <= 11
         var = cfg.start_var_air if air else cfg.start_var_ground
         up = found_state(s, i, z, R, j, var, cfg.start_var_up)
+        live.manner[i] = manner_of(label)
         live.mode[i] = (
             ALIVE
+            | YOUNG
             | (AIR if air else 0)
             | (CONFIRMED if r > cfg.confirm else 0)
             | (HAS_UP if up else 0)
@@ -466,6 +477,7 @@ def run(
     look: Look,
     g: Edges,
     cfg: Settings,
+    motion: Motion,
     notes: Notes,
     counts: I8,
     scan: int,
@@ -483,9 +495,9 @@ def run(
         copies, refused, inflate = counts[DUPLICATES], counts[REFUSED], beams.inflate[k]
         n, m, side = lay_out(sheet, sheet.scan_first[q], sheet.scan_end[q], inflate, look, counts)
         gather(sheet, n, inflate, c, cfg.unclaimed, look)
-        advance(live, beams, k, t, look, n, g, cfg, counts)
+        advance(live, beams, k, t, look, n, g, cfg, motion, counts)
         least = LEAST * min(beams.p_detect[k], 1.0 - 1e-6)
-        ne = gate(live, sheet, look, n, m, side, least, g, cfg, counts)
+        ne = gate(live, sheet, look, n, m, side, least, g, cfg, motion, counts)
         if ne < 0:
             counts[DUPLICATES], counts[REFUSED] = copies, refused
             return q
@@ -493,9 +505,10 @@ def run(
         weigh(live, beams, k, t, g, cfg, counts)
         if ne:
             residuals(live, k, t, sheet, look, g, notes, counts)
-            mix(live, look, g, counts)
+        mix(live, look, g, motion, cfg, counts)
+        if ne:
             factor = cfg.velocity_factor * math.sqrt(inflate)
-            learn(live, beams, k, t, sheet, look, g, factor, counts)
+            learn(live, beams, k, t, sheet, look, g, factor, motion, cfg, counts)
         if n:
             conflicts(live, k, t, sheet, look, n, notes, counts)
             if beams.spawns[k]:
@@ -506,27 +519,71 @@ def run(
     return int(sheet.scan_ns.shape[0])
 
 
+@inlined
+def unfold(s: F8, i: int, x: F8, P: F8, q: int) -> None:
+    """Row `i` of Gaussians as mean ``x[q]`` (6) and covariance ``P[q]`` (6, 6)."""
+    x[q, 0], x[q, 1], x[q, 2] = s[i, 0], s[i, 1], s[i, 14]
+    x[q, 3], x[q, 4], x[q, 5] = s[i, 2], s[i, 3], s[i, 15]
+    P[q, 0, 0], P[q, 1, 1], P[q, 2, 2] = s[i, 4], s[i, 6], s[i, 16]
+    P[q, 3, 3], P[q, 4, 4], P[q, 5, 5] = s[i, 11], s[i, 13], s[i, 18]
+    P[q, 0, 1] = P[q, 1, 0] = s[i, 5]
+    P[q, 0, 2] = P[q, 2, 0] = s[i, 19]
+    P[q, 0, 3] = P[q, 3, 0] = s[i, 7]
+    P[q, 0, 4] = P[q, 4, 0] = s[i, 8]
+    P[q, 0, 5] = P[q, 5, 0] = s[i, 21]
+    P[q, 1, 2] = P[q, 2, 1] = s[i, 20]
+    P[q, 1, 3] = P[q, 3, 1] = s[i, 9]
+    P[q, 1, 4] = P[q, 4, 1] = s[i, 10]
+    P[q, 1, 5] = P[q, 5, 1] = s[i, 22]
+    P[q, 2, 3] = P[q, 3, 2] = s[i, 23]
+    P[q, 2, 4] = P[q, 4, 2] = s[i, 24]
+    P[q, 2, 5] = P[q, 5, 2] = s[i, 17]
+    P[q, 3, 4] = P[q, 4, 3] = s[i, 12]
+    P[q, 3, 5] = P[q, 5, 3] = s[i, 25]
+    P[q, 4, 5] = P[q, 5, 4] = s[i, 26]
+
+
 @kernel
 def report(
-    live: Live, beams: Beams, t: int, cfg: Settings, slots: I4, n: int, row: F8, out: Output
+    live: Live,
+    beams: Beams,
+    t: int,
+    cfg: Settings,
+    motion: Motion,
+    slots: I4,
+    n: int,
+    out: Output,
 ) -> None:
-    """Copies of the chosen tracks predicted to `t`; `row` (1, 27) is scratch."""
-    s, r, when, mode, last = live.s, live.r, live.t, live.mode, live.last
+    """Copies of the chosen tracks predicted to `t`."""
+    s, bar, r, when, mode, last = live.s, live.bar, live.r, live.t, live.mode, live.last
+    row, lane_row, p, move = motion.bar, motion.row, motion.p, motion.move
+    manner, lanes, manners = live.manner, cfg.lanes, motion.manners
+    width, stamp = (WIDTH + 1) * len(lanes), 13 * len(lanes) + 1
     kinds, claims, first, ids = live.kinds, live.ident, live.first, live.id
     fed_sensor, fed_kind, fed_ns = live.fed_sensor, live.fed_kind, live.fed_ns
     x, P, exist, status = out.x, out.P, out.exist, out.status
-    ground, air, up, death = cfg.psd_ground, cfg.psd_air, cfg.psd_up, cfg.death
+    death = cfg.death
     for q in range(n):
         i = slots[q]
-        for k in range(WIDTH):
-            row[0, k] = s[i, k]
-        dt = (t - when[i]) * 1e-9
+        dt, tall = (t - when[i]) * 1e-9, mode[i] & HAS_UP
         if dt > 0.0:
-            predict(row, 0, mode[i] & HAS_UP, dt, air if mode[i] & AIR else ground, up)
-        for a in range(6):
-            x[q, a] = row[0, MEAN[a]]
-            for b in range(a, 6):
-                P[q, a, b] = P[q, b, a] = row[0, PLACE[a, b]]
+            for k in range(WIDTH):
+                row[0, k] = bar[i, k]
+        if dt > 0.0 and mode[i] & YOUNG:
+            predict(row, 0, tall, dt, manners[manner[i], 1, 0], manners[manner[i], 2, 0])
+        elif dt > 0.0:
+            if move[manner[i], stamp] != dt:
+                prepare(manners, manner[i], dt, move, lanes)
+            for k in range(width):
+                lane_row[0, k] = s[i, k]
+            if tall:
+                predict_tall(lane_row, row, 0, move, manner[i], p, lanes)
+            predict_flat(lane_row, row, 0, move, manner[i], p, lanes)
+            merge(lane_row, row, 0, tall, p, lanes)
+        if dt > 0.0:
+            unfold(row, 0, x, P, q)
+        else:
+            unfold(bar, i, x, P, q)
         exist[q] = r[i] * survival(death, dt)
         out.id[q], out.t_ns[q], out.ident[q] = ids[i], t, claims[i, 0]
         out.first_ns[q], out.last_ns[q] = first[i], last[i]

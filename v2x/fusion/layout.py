@@ -3,13 +3,15 @@
 A track is a *slot*. Slots of ended tracks are used again, so a slot number means nothing outside;
 `links` chains the living slots in the order of their founding.
 
-The row of `s` holds mean and upper triangle of the covariance. What a track without height needs
-stands first, so that the flat case touches 14 numbers of 27::
+A Gaussian is a row of 27 numbers, mean and upper triangle of the covariance. What a track without
+height needs stands first, so that the flat case touches 14 of them::
 
     0 E   1 N   2 vE  3 vN
     4 EE  5 EN  6 NN  7 EvE  8 EvN  9 NvE  10 NvN  11 vEvE  12 vEvN  13 vNvN
     14 U  15 vU
     16 UU 17 UvU 18 vUvU 19 EU 20 NU 21 EvU 22 NvU 23 UvE 24 UvN 25 vEvU 26 vNvU
+
+A track has one Gaussian per motion mode (its lanes, see `v2x.fusion.lanes`), and their mixture.
 """
 
 from typing import NamedTuple
@@ -21,6 +23,8 @@ from v2x.columns import F4, F8, I4, I8, U1, U2
 SECOND = 1_000_000_000
 """ns."""
 WIDTH = 27
+MU = 14
+"""Place of the probability of a lane in its row of 28: between flat and tall."""
 KINDS = 13
 FED = 8
 """Sensors remembered per track; with more than that the one heard longest ago gives way."""
@@ -28,8 +32,9 @@ FED = 8
 EXACT_TRACKS, EXACT_PLOTS = 8, 6
 """Contested clusters up to this size may be summed exactly."""
 
-ALIVE, CONFIRMED, HAS_UP, AIR = 1, 2, 4, 8
-"""Bits of `Live.mode`. HAS_UP: a height was measured. AIR: the most likely kind flies."""
+ALIVE, CONFIRMED, HAS_UP, AIR, YOUNG = 1, 2, 4, 8, 16
+"""Bits of `Live.mode`. HAS_UP: a height was measured. AIR: the most likely kind flies. YOUNG: only
+its founding plot is known, so all lanes would be alike and only the mixture is kept."""
 
 MEAN = np.array([0, 1, 14, 2, 3, 15])
 """Place of (east, north, up, their rates) in a row of `s`."""
@@ -61,11 +66,15 @@ class Live(NamedTuple):
     Attributes
     ----------
     s
-        (cap, 27) m, m/s and their products, at time `t`.
+        (cap, 28 lanes) Gaussian and probability of every motion mode, at time `t`.
+    bar
+        (cap, 27) their mixture: m, m/s and their products.
+    manner
+        Group of kinds whose motion modes it has, a row of `v2x.fusion.modes.MANNERS`.
     r, t
         Existence, and the ns at which `s` and `r` hold.
     mode
-        Bits ALIVE, CONFIRMED, HAS_UP, AIR.
+        Bits ALIVE, CONFIRMED, HAS_UP, AIR, YOUNG.
     last, first
         ns of the newest plot and of the founding one.
     links
@@ -87,6 +96,8 @@ class Live(NamedTuple):
     """
 
     s: F8
+    bar: F8
+    manner: U1
     r: F8
     t: I8
     mode: U1
@@ -192,13 +203,16 @@ class Look(NamedTuple):
 class Edges(NamedTuple):
     """Scratch of one association: which plot may belong to which track.
 
-    ``plot, w, mu, nu, beta, prefix, by_plot`` one per edge, ``first`` (slots + 1) where the edges
+    ``plot, w, mu, nu, beta, prefix, by_plot`` one per edge, `like` the density of the plot and
+    `modal` (edges x lanes) that of each lane, ``first`` (slots + 1) where the edges
     of a slot begin, ``p_detect, beta0, parent, follow, tail`` one per slot, ``degree, owner,
     start, mine`` one per plot, `table` for exact sums; see `v2x.fusion.association`.
     """
 
     plot: I4
     w: F8
+    like: F8
+    modal: F8
     mu: F8
     nu: F8
     beta: F8
@@ -215,6 +229,22 @@ class Edges(NamedTuple):
     start: I4
     mine: I4
     table: F8
+
+
+class Motion(NamedTuple):
+    """How tracks move: `manners` from `v2x.fusion.modes`, and scratch.
+
+    `move` holds the transitions prepared last, `acc` ten sums a lane, `row` (1, 28 lanes), `bar`
+    (1, 27) and `p` (16 lanes) one track.
+    """
+
+    manners: F8
+    share: F8
+    move: F8
+    acc: F8
+    row: F8
+    bar: F8
+    p: F8
 
 
 class Notes(NamedTuple):
@@ -259,9 +289,6 @@ class Settings(NamedTuple):
     prune: float
     confirm: float
     drop: float
-    psd_ground: float
-    psd_air: float
-    psd_up: float
     start_var_ground: float
     start_var_air: float
     start_var_up: float
@@ -278,12 +305,15 @@ class Settings(NamedTuple):
     velocity_factor: float
     max_claims: int
     height_ref: float
+    lanes: tuple[int, ...]
 
 
-def new_live(cap: int) -> Live:
-    """Empty slots for `cap` tracks."""
+def new_live(cap: int, lanes: int) -> Live:
+    """Empty slots for `cap` tracks of so many lanes."""
     return Live(
-        s=np.zeros((cap, WIDTH)),
+        s=np.zeros((cap, (WIDTH + 1) * lanes)),
+        bar=np.zeros((cap, WIDTH)),
+        manner=np.zeros(cap, np.uint8),
         r=np.zeros(cap),
         t=np.zeros(cap, np.int64),
         mode=np.zeros(cap, np.uint8),
@@ -323,8 +353,22 @@ def new_look(n: int) -> Look:
     )
 
 
-def new_edges(slots: int, plots: int, edges: int) -> Edges:
-    """Scratch for so many slots, plots of one scan and edges."""
+def new_motion(manners: F8, moves: F8) -> Motion:
+    """Tables of `v2x.fusion.modes` with scratch beside them."""
+    lanes = manners.shape[2]
+    return Motion(
+        manners=manners,
+        share=np.ascontiguousarray(manners[:, 4]),
+        move=moves,
+        acc=np.zeros(10 * lanes),
+        row=np.zeros((1, (WIDTH + 1) * lanes)),
+        bar=np.zeros((1, WIDTH)),
+        p=np.zeros(16 * lanes),
+    )
+
+
+def new_edges(slots: int, plots: int, edges: int, lanes: int) -> Edges:
+    """Scratch for so many slots, plots of one scan, edges and lanes."""
 
     def ints(n: int) -> I4:
         return np.zeros(n, np.int32)
@@ -332,6 +376,8 @@ def new_edges(slots: int, plots: int, edges: int) -> Edges:
     return Edges(
         plot=ints(edges),
         w=np.zeros(edges),
+        like=np.zeros(edges),
+        modal=np.zeros(edges * lanes),
         mu=np.zeros(edges),
         nu=np.zeros(edges),
         beta=np.zeros(edges),

@@ -22,7 +22,7 @@ from v2x.fusion.layout import (
     Settings,
 )
 from v2x.fusion.motion import exp_neg
-from v2x.jit import kernel
+from v2x.jit import inlined, kernel
 
 WIDE_UP_VAR, WIDE_CLIMB_VAR = 2.5e7, 225.0
 """Variance of up and its rate while no height was measured: 5 km, 15 m/s."""
@@ -104,7 +104,7 @@ def longest_period(live: Live, i: int, beams: Beams, t: int, span: int) -> float
     return longest
 
 
-@kernel
+@inlined
 def expired(live: Live, i: int, beams: Beams, t: int, cfg: Settings) -> bool:
     """No plot for too long, or its ellipse has grown larger than useful.
 
@@ -114,7 +114,7 @@ def expired(live: Live, i: int, beams: Beams, t: int, cfg: Settings) -> bool:
     if age <= 2 * SECOND or age <= 2.5 * SECOND * longest_period(live, i, beams, t, 2**62):
         return False
     limit = cfg.end_var_air if live.mode[i] & AIR else cfg.end_var_ground
-    return bool(age > cfg.end_ns or max(live.s[i, 4], live.s[i, 6]) > limit)
+    return bool(age > cfg.end_ns or max(live.bar[i, 4], live.bar[i, 6]) > limit)
 
 
 @kernel
@@ -136,20 +136,20 @@ def end_track(live: Live, i: int, counts: I8) -> None:
     counts[CLAIMS] -= live.claimed[i]
 
 
-@kernel
+@inlined
 def survival(death: float, dt: float) -> float:
     """``exp(-death dt)``."""
     x = -death * dt
     return 1.0 + x * (1.0 + x * (0.5 + x / 6.0)) if x > -5e-3 else exp_neg(x)
 
 
-@kernel
+@inlined
 def is_claim(kind: int) -> bool:
     """Kinds that only repeat what the object says of itself."""
     return kind == RELAYED or REMOTE_ID <= kind <= SELF_REPORT
 
 
-@kernel
+@inlined
 def kind_in_effect(kind: int, flags: int) -> int:
     """`SensorKind` of a row: a relay is no second opinion, a self-report says so."""
     if flags & RELAYED_FLAG:
@@ -159,7 +159,7 @@ def kind_in_effect(kind: int, flags: int) -> int:
     return kind
 
 
-@kernel
+@inlined
 def feed(fed_sensor: I4, fed_kind: U1, fed_ns: I8, i: int, k: int, kind: int, t: int) -> None:
     """Note that sensor `k` fed track `i`, as `kind`; the stalest entry gives way."""
     spot, oldest = 0, 2**62
@@ -190,8 +190,8 @@ def take_claim(claims: I8, heard_ns: I8, i: int, ident: int, t: int) -> None:
 
 
 @kernel
-def take_kind(kinds: F8, mode: U1, i: int, kind: int, conf: float) -> None:
-    """Add a label to the evidence (bounded, so that a later truth can win); sets AIR."""
+def take_kind(kinds: F8, mode: U1, manner: U1, i: int, kind: int, conf: float) -> None:
+    """Add a label to the evidence (bounded, so that a later truth can win); sets how it moves."""
     total = 0.0
     for k in range(KINDS):
         total += kinds[i, k]
@@ -203,10 +203,21 @@ def take_kind(kinds: F8, mode: U1, i: int, kind: int, conf: float) -> None:
     for k in range(1, KINDS):
         if kinds[i, k] > kinds[i, best]:
             best = k
+    manner[i] = manner_of(best)
     if 8 <= best <= 11:
         mode[i] |= AIR
     else:
         mode[i] &= ~AIR & 255
+
+
+@kernel
+def manner_of(kind: int) -> int:
+    """Row of `v2x.fusion.modes.MANNERS` for a kind; the unknown move like what drives."""
+    if kind in (1, 2):
+        return 1
+    if kind in (8, 10, 11):
+        return 2
+    return 3 if kind == 9 else 0
 
 
 @kernel
@@ -275,7 +286,7 @@ def compact(live: Live, moved: I4, counts: I8) -> None:
         live.links[d, 1] = moved[b] if b >= 0 else -1
         if d == i:
             continue
-        live.s[d] = live.s[i]
+        live.s[d], live.bar[d], live.manner[d] = live.s[i], live.bar[i], live.manner[i]
         live.r[d], live.t[d], live.mode[d] = live.r[i], live.t[i], live.mode[i]
         live.last[d], live.first[d] = live.last[i], live.first[i]
         live.serial[d], live.id[d], live.claimed[d] = live.serial[i], live.id[i], live.claimed[i]

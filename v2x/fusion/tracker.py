@@ -10,7 +10,7 @@ import numpy as np
 
 from v2x.columns import F8, I4
 from v2x.errors import ConfigError
-from v2x.fusion import kernels, layout
+from v2x.fusion import kernels, layout, modes
 from v2x.fusion.layout import Beams, Live, Settings, Sheet
 from v2x.plots import PlotColumns, Plots
 from v2x.sensors import Sensor, SensorTable
@@ -34,9 +34,11 @@ class TrackerConfig:
         Squared Mahalanobis distance beyond which a plot is none of the track's.
     prune_exist, drop_exist, confirm_exist
         A track ends below the first, stays confirmed down to the second once above the third.
-    psd_ground_m2_s3, psd_air_m2_s3, psd_up_m2_s3
-        White acceleration noise, horizontal for what drives or is unknown and for what flies, and
-        vertical.
+    motion
+        ``imm``: the motion modes of `v2x.fusion.modes`, chosen by kind. ``cv``: nearly constant
+        velocity for everything, with the next two.
+    psd_m2_s3, psd_up_m2_s3
+        White acceleration noise of ``cv``, horizontal and vertical.
     start_speed_sd_ground_mps, start_speed_sd_air_mps, start_climb_sd_mps
         Deviation of the velocity of a track whose first plot has none.
     end_sd_ground_m, end_sd_air_m, end_after_s
@@ -68,8 +70,8 @@ class TrackerConfig:
     prune_exist: float = 2e-3
     drop_exist: float = 0.3
     confirm_exist: float = 0.5
-    psd_ground_m2_s3: float = 4.0
-    psd_air_m2_s3: float = 4.0
+    motion: str = "imm"
+    psd_m2_s3: float = 4.0
     psd_up_m2_s3: float = 1.0
     start_speed_sd_ground_mps: float = 10.0
     start_speed_sd_air_mps: float = 15.0
@@ -88,9 +90,11 @@ class TrackerConfig:
     max_claim_tracks: int = 4096
 
     def __post_init__(self) -> None:
-        for name in ("death_per_s", "birth_floor", "prune_exist", "psd_ground_m2_s3"):
+        for name in ("death_per_s", "birth_floor", "prune_exist", "psd_m2_s3", "psd_up_m2_s3"):
             if not (isfinite(getattr(self, name)) and getattr(self, name) > 0.0):
                 raise ConfigError(f"tracker: {name} must be positive, got {getattr(self, name)}")
+        if self.motion not in ("imm", "cv"):
+            raise ConfigError(f"tracker: motion must be imm or cv, got {self.motion!r}")
         if not self.prune_exist < self.drop_exist < self.confirm_exist < 1.0:
             raise ConfigError("tracker: prune_exist < drop_exist < confirm_exist < 1 must hold")
 
@@ -103,9 +107,6 @@ class TrackerConfig:
             prune=float(self.prune_exist),
             confirm=float(self.confirm_exist),
             drop=float(self.drop_exist),
-            psd_ground=float(self.psd_ground_m2_s3),
-            psd_air=float(self.psd_air_m2_s3),
-            psd_up=float(self.psd_up_m2_s3),
             start_var_ground=float(self.start_speed_sd_ground_mps) ** 2,
             start_var_air=float(self.start_speed_sd_air_mps) ** 2,
             start_var_up=float(self.start_climb_sd_mps) ** 2,
@@ -122,7 +123,15 @@ class TrackerConfig:
             velocity_factor=float(self.velocity_sd_factor),
             max_claims=int(self.max_claim_tracks),
             height_ref=float(height_ref_m),
+            lanes=tuple(range(self.manners().shape[2])),
         )
+
+    def manners(self) -> F8:
+        """Numbers of the motion modes for the kernels."""
+        if self.motion == "imm":
+            return modes.table(modes.MANNERS)
+        one = modes.Mode(0.0, float(self.psd_m2_s3), float(self.psd_up_m2_s3), 0.0, 1.0)
+        return modes.table((modes.Manner(0.0, (one,)),) * len(modes.MANNERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +174,15 @@ class Tracker:
         self.tile_name = tile_name
         self._cfg = config.settings(height_ref_m)
         self._beams = _beams(self.sensors, config)
-        self._live: Live = layout.new_live(64)
+        manners = config.manners()
+        self._lanes = manners.shape[2]
+        self._motion = layout.new_motion(manners, modes.blank_moves(manners))
+        self._live: Live = layout.new_live(64, self._lanes)
         self._counts = np.zeros(layout.N_COUNTS, np.int64)
         self._look = layout.new_look(64)
-        self._edges = layout.new_edges(64, 64, 256)
+        self._edges = layout.new_edges(64, 64, 256, self._lanes)
         self._notes = layout.new_notes(64)
         self._slots: I4 = np.zeros(64, np.int32)
-        self._row: F8 = np.zeros((1, layout.WIDTH))
         self._last_ns = -(2**63)
         self._reported = 0
         self.reset()
@@ -207,14 +218,14 @@ class Tracker:
         done = 0
         while True:
             done = kernels.run(
-                self._live, self._beams, sheet, self._look, self._edges, self._cfg,
+                self._live, self._beams, sheet, self._look, self._edges, self._cfg, self._motion,
                 self._notes, self._counts, done, t_ns, self._slots,
             )  # fmt: skip
             if done == n_scans:
                 break
             e = self._edges
             more = 2 * len(e.plot) + len(e.degree)
-            self._edges = layout.new_edges(len(e.beta0), len(e.degree), more)
+            self._edges = layout.new_edges(len(e.beta0), len(e.degree), more, self._lanes)
         if n_scans:
             self._last_ns = int(sheet.scan_ns[-1])
         return self._report(t_ns)
@@ -263,7 +274,7 @@ class Tracker:
         slots = int(self._counts[layout.TOP]) + n
         cap = len(self._live.r)
         if slots > cap:
-            live = layout.new_live(max(slots, 2 * cap))
+            live = layout.new_live(max(slots, 2 * cap), self._lanes)
             arrays: list[tuple[Any, Any]] = list(zip(live, self._live, strict=True))
             for new, old in arrays:
                 new[:cap] = old
@@ -276,14 +287,17 @@ class Tracker:
         e = self._edges
         if len(self._live.r) > len(e.beta0) or len(self._look.c) > len(e.degree):
             self._edges = layout.new_edges(
-                len(self._live.r), len(self._look.c), max(len(e.plot), 4 * len(self._look.c))
+                len(self._live.r),
+                len(self._look.c),
+                max(len(e.plot), 4 * len(self._look.c)),
+                self._lanes,
             )
 
     def _report(self, t_ns: int) -> Tracks:
         n = int(self._counts[layout.CHOSEN])
         out = layout.new_output(n)
         kernels.report(
-            self._live, self._beams, t_ns, self._cfg, self._slots, n, self._row, out
+            self._live, self._beams, t_ns, self._cfg, self._motion, self._slots, n, out
         )  # fmt: skip
         if n and out.id.min() < 0:
             for q in np.flatnonzero(out.id < 0).tolist():
