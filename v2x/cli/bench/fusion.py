@@ -1,105 +1,193 @@
-"""``v2x bench fusion``: accuracy and throughput of the tracker beside a peer, in one run."""
+"""``v2x bench fusion``: accuracy, latency and throughput of the tracker beside its peers."""
 
 import json
-import platform
-import time
-from dataclasses import dataclass
+import os
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from v2x.cli.bench.peers import PEERS, load
+
 if TYPE_CHECKING:
-    from replay.scenarios.fusion import Scenario
+    from v2x.cli.bench.runs import Result
+    from v2x.fusion import TrackerConfig
 
 MAX_SEED = 999_999
-WARM_UP_S = 1.0
-"""Metrics count from here: the first instants judge the start, not the tracker."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """One tracker on one scenario over one window."""
-
-    tracker: str
-    scenario: str
-    size: int
-    seed: int
-    scans: int
-    plots: int
-    cpu_s: float
-    score: dict[str, Any]
-
-    @property
-    def plots_per_cpu_s(self) -> float:
-        """Throughput."""
-        return self.plots / self.cpu_s
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "tracker": self.tracker,
-            "scenario": self.scenario,
-            "size": self.size,
-            "seed": self.seed,
-            "scans": self.scans,
-            "scored_from_s": WARM_UP_S,
-            "scored_to_s": self.scans / 30.0,
-            "plots": self.plots,
-            "cpu_s": self.cpu_s,
-            "plots_per_cpu_s": self.plots_per_cpu_s,
-            **self.score,
-        }
+MAX_SIZE = 1_000_000
+USUAL_SIZE = 100
+FEWEST_SCANS = 33
+"""Metrics count from 1 s, the thirtieth scan."""
+WITH_PEERS = 60
+"""Scans where a peer runs too and none were asked for: peers need seconds for a second."""
+POOLS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
 def fusion(
     scenario: Annotated[
-        str, typer.Option("--scenario", help="nominal, hard, lanes or air3d.")
-    ] = "nominal",
-    size: Annotated[int, typer.Option("--size", help="Objects.")] = 100,
+        list[str] | None, typer.Option("--scenario", help="Names, [default: nominal].")
+    ] = None,
+    size: Annotated[
+        list[str] | None, typer.Option("--size", help="Objects, [default: as published, else 100].")
+    ] = None,
     seeds: Annotated[str, typer.Option("--seeds", help="Comma-separated, or a range: 0-9.")] = "0",
     competitor: Annotated[
-        str, typer.Option("--competitor", help="stonesoup-jpda, or none.")
-    ] = "stonesoup-jpda",
+        list[str] | None,
+        typer.Option(
+            "--competitor",
+            help=f"{', '.join(PEERS)}, all, installed or none, [default: stonesoup-jpda].",
+        ),
+    ] = None,
+    bound: Annotated[
+        bool, typer.Option("--bound", help="Add what perfect association would reach.")
+    ] = False,
+    config: Annotated[
+        list[str] | None, typer.Option("--config", help="Field of TrackerConfig: key=value.")
+    ] = None,
+    stream: Annotated[
+        int, typer.Option("--stream", help="0 for the published draws, 1 to tune on.")
+    ] = 0,
     scans: Annotated[
         int | None,
-        typer.Option("--scans", help="Scans both run (of 300); 60 with a competitor, else all."),
+        typer.Option(
+            "--scans", help="Scans all run, up to 300; 60 with a competitor, else 10 s of them."
+        ),
     ] = None,
+    score: Annotated[
+        bool, typer.Option("--score/--no-score", help="Judge accuracy, or time alone.")
+    ] = True,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write one self-contained page.")
+    ] = None,
 ) -> None:
-    """Run a seeded scenario through the tracker and a peer; both are scored on the same scans."""
-    from replay.scenarios.fusion import NAMES, SCANS, make
+    """Run seeded scenarios through the tracker and its peers, all on the same scans.
 
-    if scenario not in NAMES:
-        raise typer.BadParameter(f"--scenario {scenario!r}: there are {', '.join(NAMES)}")
-    if competitor not in ("stonesoup-jpda", "none"):
-        raise typer.BadParameter(f"--competitor {competitor!r}: stonesoup-jpda or none")
-    if size < 1:
-        raise typer.BadParameter(f"--size {size}: at least 1")
-    alone = competitor == "none"
-    window = scans if scans is not None else (SCANS if alone else 60)
-    if not 33 <= window <= SCANS:
-        raise typer.BadParameter(f"--scans {window}: from 33 (metrics count from 1 s) to {SCANS}")
+    Options that name several things may be repeated or hold a comma-separated list.
+    """
+    for pool in POOLS:
+        os.environ.setdefault(pool, "1")
+    from replay.scenarios.fusion import SCANS
+    from replay.scenarios.library import NAMES, PUBLISHED_SIZE, make
+
+    scenarios = _listed(scenario, "nominal")
+    for name in scenarios:
+        if name not in NAMES:
+            raise typer.BadParameter(f"--scenario {name!r}: there are {', '.join(NAMES)}")
+    sizes = _sizes(_listed(size, "100")) if size else None
+    cases = [(s, n) for s in scenarios for n in sizes or [PUBLISHED_SIZE.get(s, USUAL_SIZE)]]
+    competitors = _competitors(_listed(competitor, "stonesoup-jpda"))
     numbers = _seeds(seeds)
-    if not alone:
-        _stonesoup()
+    if stream < 0:
+        raise typer.BadParameter(f"--stream {stream}: 0 (published) or above (to tune on)")
+    window = WITH_PEERS if scans is None and competitors else scans
+    if window is not None and not FEWEST_SCANS <= window <= SCANS:
+        raise typer.BadParameter(
+            f"--scans {window}: from {FEWEST_SCANS} (metrics count from 1 s) to {SCANS}"
+        )
+    if bound and not score:
+        raise typer.BadParameter("--bound: nothing but accuracy to show, and --no-score")
+    if html is not None and (html.is_dir() or not html.parent.is_dir()):
+        raise typer.BadParameter(f"--html {html}: a file in a folder that is there")
+    settings = tracker_config(_listed(config, "") if config else [])
+    for name in competitors:
+        load(name)
+    from v2x.cli.bench.report import report, show
+    from v2x.cli.bench.runs import refuse
+
+    for name in scenarios:
+        refuse(make(name, 10, scans=3), bound=bound)
+
+    options = {
+        "scenario": scenarios, "size": sizes, "seeds": seeds, "stream": stream, "scans": window,
+        "competitor": competitors or ["none"], "bound": bound, "score": score,
+        "config": config or [],
+    }  # fmt: skip
     warm()
-    results: list[Result] = []
-    for seed in numbers:
-        world = make(scenario, size, seed)
-        results.append(ours(world, SCANS if alone and scans is None else window))
-        if not alone:
-            results.append(peer(world, window))
-    report = {
-        "machine": machine(),
-        "versions": versions(peer=not alone),
-        "results": [r.as_dict() for r in results],
-        "summary": summary(results),
-    }
+    results = [
+        result
+        for name, n in cases
+        for seed in numbers
+        for result in _runs(
+            name, n, seed, stream, window, competitors, settings, bound=bound, judged=score
+        )
+    ]
+    made = report(results, options, competitors)
     if json_:
-        print(json.dumps(report))
+        print(json.dumps(made))
     else:
-        _show(report, results)
+        show(made)
+    if html is not None:
+        from v2x.cli.bench.page import page
+
+        _write(html, page(made, results))
+
+
+def _runs(
+    name: str,
+    size: int,
+    seed: int,
+    stream: int,
+    scans: int | None,
+    competitors: list[str],
+    config: "TrackerConfig",
+    *,
+    bound: bool,
+    judged: bool,
+) -> "list[Result]":
+    """Everybody on one draw."""
+    from replay.scenarios.library import make
+    from v2x.cli.bench import runs
+    from v2x.cli.bench.judging import WARM_UP_S
+
+    world = make(name, size, seed, stream, scans)
+    if not world.truth_s or world.truth_s[-1] < WARM_UP_S:
+        raise typer.BadParameter(f"--scans {scans}: {name} has not reached {WARM_UP_S} s by then")
+    made = [runs.ours(world, config, judged=judged)]
+    made += [runs.peer(who, world, judged=judged) for who in competitors]
+    return made + (runs.bounds(world) if bound else [])
+
+
+def warm() -> None:
+    """Compile or load every kernel, so that no run pays for it."""
+    from replay.scenarios.library import make
+    from v2x.cli.bench import runs
+    from v2x.fusion import TrackerConfig
+
+    for name in ("hard", "air3d"):
+        runs.ours(make(name, 10, 0, stream=1, scans=36), TrackerConfig())
+
+
+def _listed(given: list[str] | None, otherwise: str) -> list[str]:
+    """Repeated options and commas, in order, each once."""
+    words = [word.strip() for one in given or [otherwise] for word in one.split(",")]
+    return list(dict.fromkeys(words))
+
+
+def _sizes(words: list[str]) -> list[int]:
+    for word in words:
+        if not word.isdecimal() or not 1 <= int(word) <= MAX_SIZE:
+            raise typer.BadParameter(f"--size {word!r}: objects, at least 1, up to {MAX_SIZE}")
+    return [int(word) for word in words]
+
+
+def _competitors(words: list[str]) -> list[str]:
+    """Names of peers; ``none`` none, ``all`` all, ``installed`` those that can be run here."""
+    if words == ["none"]:
+        return []
+    if words == ["all"]:
+        return list(PEERS)
+    if words == ["installed"]:
+        from v2x.cli.bench.peers import installed
+
+        return [name for name in PEERS if installed(name)]
+    for word in words:
+        if word not in PEERS:
+            raise typer.BadParameter(
+                f"--competitor {word!r}: {', '.join(PEERS)}, or alone: all, installed, none"
+            )
+    return words
 
 
 def _seeds(text: str) -> list[int]:
@@ -115,160 +203,41 @@ def _seeds(text: str) -> list[int]:
                 f"--seeds {text!r}: numbers like 0 or 0,3 or 0-9, up to {MAX_SEED}"
             )
         made += seeds
-    return made
+    return list(dict.fromkeys(made))
 
 
-def _stonesoup() -> Any:
-    """Adapter of the peer, or how to get the peer."""
+def tracker_config(words: list[str]) -> "TrackerConfig":
+    """Tracker settings from ``key=value``, in the type of the default.
+
+    Raises
+    ------
+    typer.BadParameter
+        No such field, not a value of its type, or one the tracker refuses.
+    """
     from v2x.errors import ConfigError
+    from v2x.fusion import TrackerConfig
+
+    defaults: dict[str, Any] = {f.name: f.default for f in fields(TrackerConfig)}
+    values: dict[str, Any] = {}
+    for word in words:
+        key, sign, text = word.partition("=")
+        if key not in defaults or not sign:
+            raise typer.BadParameter(f"--config {word!r}: key=value, of {', '.join(defaults)}")
+        kind = type(defaults[key])
+        try:
+            values[key] = {"true": True, "false": False}[text] if kind is bool else kind(text)
+        except (KeyError, ValueError):
+            raise typer.BadParameter(f"--config {word!r}: {key} is {kind.__name__}") from None
+    try:
+        return TrackerConfig(**values)
+    except ConfigError as e:
+        raise typer.BadParameter(f"--config: {e}") from None
+
+
+def _write(path: Path, text: str) -> None:
+    from v2x.errors import SourceError
 
     try:
-        from v2x.cli.bench import stonesoup
-    except ImportError as e:
-        raise ConfigError(
-            f"stonesoup is not installed ({e}): pip install -e '.[bench]' in a clone, "
-            "or pip install 'v2x[bench]'; without it: --competitor none"
-        ) from None
-    return stonesoup
-
-
-def warm() -> None:
-    """Compile or load every kernel, so that no run pays for it."""
-    from replay.scenarios.fusion import make
-
-    for name in ("hard", "air3d"):
-        ours(make(name, 10, 0, stream=1, scans=36), 36)
-
-
-def ours(world: "Scenario", scans: int) -> Result:
-    """Run our tracker; throughput over `Plots.positions` and `step`, at least 0.3 s of it."""
-    import numpy as np
-
-    from replay.scenarios.fusion import SENSOR_SD
-    from v2x.fusion import Tracker
-    from v2x.plots import Plots
-
-    d = world.dim
-    R = [np.eye(d) * sd**2 for sd in SENSOR_SD]
-    feed = [
-        (t, k, z, np.broadcast_to(R[k], (len(z), d, d)))
-        for t, k, z in list(zip(world.scan_ns, world.scan_sensor, world.plots, strict=True))[:scans]
-    ]
-    cpu, rounds = 0.0, 0
-    ids: list[Any] = []
-    positions: list[Any] = []
-    while cpu < 0.3 and rounds < 20:
-        tracker = Tracker(world.sensors())
-        ids, positions = [], []
-        made = []
-        begin = time.process_time()
-        for n, (t, k, z, cov) in enumerate(feed):
-            # every third scan ends a slice at a truth instant, 1 ms later
-            at_truth = n % 3 == 2
-            tracks = tracker.step(Plots.positions(t, k, z, cov), t + 1_000_000 * at_truth)
-            if at_truth:
-                made.append(tracks)
-        cpu += time.process_time() - begin
-        rounds += 1
-    for tracks in made:
-        keep = tracks.exist >= 0.5
-        ids.append(tracks.id[keep])
-        positions.append(tracks.x[keep, :d])
-    plots = sum(len(z) for _, _, z, _ in feed)
-    return _result("v2x", world, scans, plots, cpu / rounds, ids, positions)
-
-
-def peer(world: "Scenario", scans: int) -> Result:
-    """Run Stone Soup's JPDA on the same scans."""
-    ids, positions, cpu = _stonesoup().run(world, scans)
-    plots = sum(len(z) for z in world.plots[:scans])
-    return _result("stonesoup-jpda", world, scans, plots, cpu, ids, positions)
-
-
-def _result(
-    name: str, world: "Scenario", scans: int, plots: int, cpu: float, ids: Any, positions: Any
-) -> Result:
-    from v2x.cli.tables import clean
-    from v2x.scoring import Frames, score
-
-    keep = [k for k in range(scans // 3) if world.truth_s[k] >= WARM_UP_S]
-    made = score(
-        Frames.of([world.truth_id[k] for k in keep], [world.truth[k] for k in keep]),
-        Frames.of([ids[k] for k in keep], [positions[k] for k in keep]),
-    ).as_dict()
-    values = {key: clean(value) for key, value in made.items()}
-    return Result(name, world.name, world.size, world.seed, scans, plots, cpu, values)
-
-
-def summary(results: list[Result]) -> dict[str, Any]:
-    """Mean over seeds per tracker, and the ratios between the two."""
-    made: dict[str, Any] = {}
-    for name in sorted({r.tracker for r in results}):
-        mine = [r for r in results if r.tracker == name]
-        made[name] = {
-            "gospa_n": sum(r.score["gospa_n"] for r in mine) / len(mine),
-            "plots_per_cpu_s": sum(r.plots for r in mine) / sum(r.cpu_s for r in mine),
-        }
-    if len(made) == 2:
-        a, b = made["v2x"], made["stonesoup-jpda"]
-        made["throughput_ratio"] = a["plots_per_cpu_s"] / b["plots_per_cpu_s"]
-        made["gospa_ratio"] = a["gospa_n"] / b["gospa_n"]
-    return made
-
-
-def machine() -> dict[str, Any]:
-    """Where the numbers were made: they mean nothing elsewhere."""
-    import os
-
-    model = platform.processor()
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                model = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass
-    load = os.getloadavg() if hasattr(os, "getloadavg") else (0.0, 0.0, 0.0)
-    return {"cpu": model, "cores": os.cpu_count(), "load_1min": load[0], "threads": 1}
-
-
-def versions(*, peer: bool) -> dict[str, str]:
-    """Versions of what was measured and what it stands on."""
-    from importlib.metadata import version
-
-    names = ["v2x", "numpy", "numba"] + (["stonesoup", "scipy"] if peer else [])
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
-
-
-def _show(report: dict[str, Any], results: list[Result]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        "tracker", "seed", "GOSPA/√N", "located", "missed", "false", "IDF1", "switches",
-        "plots/CPU-s",
-        title=f"{results[0].scenario} {results[0].size}, {results[0].scans} scans, "
-        f"scored from {WARM_UP_S} s",
-    )  # fmt: skip
-    for r in results:
-        s = r.score
-        table.add_row(
-            r.tracker,
-            str(r.seed),
-            f"{s['gospa_n']:.4f}",
-            *(f"{s[f'gospa_{part}']:.3f}" for part in ("localisation", "missed", "false")),
-            f"{s['idf1']:.4f}",
-            str(s["id_switches"]),
-            f"{r.plots_per_cpu_s:,.0f}",
-        )
-    console = Console()
-    console.print(table)
-    made = report["summary"]
-    if "throughput_ratio" in made:
-        console.print(
-            f"throughput {made['throughput_ratio']:,.0f} times the peer's, "
-            f"GOSPA {made['gospa_ratio']:.3f} of it (below 1 is better)"
-        )
-    where = report["machine"]
-    console.print(f"{where['cpu']}, {where['cores']} cores, load {where['load_1min']:.1f}")
-    console.print(", ".join(f"{k} {v}" for k, v in report["versions"].items()))
+        path.write_text(text, encoding="utf-8")
+    except OSError as e:
+        raise SourceError(f"{path}: cannot be written: {e.strerror or e}") from e

@@ -1,12 +1,11 @@
-"""Stone Soup's JPDA on our scenarios, at the best setting we know: the peer of ``v2x bench``.
+"""Stone Soup on our scenarios: what its trackers share, and its JPDA.
 
 Imported only when asked for. Nearly constant velocity with PSD 4 m²/s³ and starting speed of
-10 m/s deviation, as ours; each sensor's own noise; kd-tree gate; joint probabilities by efficient
-hypothesis management; a track is confirmed by `CONFIRM` hits and ends after `DELETE` misses, the
-best of the counts tried (4/8 on sparse clutter, 8/4 on dense).
+10 m/s deviation, as ours; each sensor's own noise; kd-tree gate. The JPDA finds its joint
+probabilities by efficient hypothesis management; a track is confirmed by so many hits and ends
+after so many misses, the best of the counts tried (4/5 on sparse clutter, 8/4 on dense).
 """
 
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,12 +29,12 @@ from stonesoup.types.detection import Detection
 from stonesoup.types.state import GaussianState
 from stonesoup.updater.kalman import KalmanUpdater
 
-from replay.scenarios.fusion import P_DETECT, SENSOR_SD, Scenario
-from v2x.columns import F8
+from replay.scenarios.scenario import Scenario
+from v2x.cli.bench.measuring import Estimates, Numbers, Stopwatch, ends
+from v2x.sensors import Sensor
 
-CONFIRM, DELETE = 4, 8
-COUNTS = {"hard": (8, 4), "lanes": (6, 4)}
-"""Confirmation hits and deletion misses where others than 4/8 did best."""
+COUNTS = {"hard": (8, 4), "lanes": (6, 4), "duplicates": (8, 3), "coverage": (3, 9)}
+"""Confirmation hits and deletion misses where others than 4/5 did best."""
 START = datetime(2024, 1, 1)  # noqa: DTZ001 - scenario time, not a clock
 
 
@@ -43,78 +42,97 @@ class KDTreeJPDA2(DetectionKDTreeMixIn, JPDAwithEHM2):  # type: ignore[misc]
     """JPDA by EHM2 behind the kd-tree gate."""
 
 
-class Feed:
-    """Scans of a scenario as Stone Soup's detection reader; keeps the tracks at each scan."""
+def moment(t_ns: int) -> datetime:
+    """Scenario time as Stone Soup wants it."""
+    return START + timedelta(microseconds=t_ns / 1000)
 
-    def __init__(self, scenario: Scenario, scans: int) -> None:
+
+class Feed:
+    """Scans of a scenario as Stone Soup's detection reader."""
+
+    def __init__(self, scenario: Scenario) -> None:
         self.scans: list[tuple[datetime, set[Any]]] = []
+        self.ends = {k: moment(t) for k, t in ends(scenario).items()}
         d = scenario.dim
-        mapping = tuple(range(0, 2 * d, 2))
-        models = [LinearGaussian(2 * d, mapping, np.eye(d) * sd**2) for sd in SENSOR_SD]
-        for t, k, z in list(
-            zip(scenario.scan_ns, scenario.scan_sensor, scenario.plots, strict=True)
-        )[:scans]:
-            when = START + timedelta(microseconds=t / 1000)
+        for k, z in enumerate(scenario.plots):
+            when = moment(scenario.scan_ns[k])
+            # the kd-tree takes one model a scan
+            R = scenario.noise(k).mean(axis=0) if len(z) else np.eye(d)
+            model = LinearGaussian(2 * d, tuple(range(0, 2 * d, 2)), R)
             self.scans.append(
-                (when, {Detection(row[:, None], when, measurement_model=models[k]) for row in z})
+                (when, {Detection(row[:, None], when, measurement_model=model) for row in z})
             )
 
     def __iter__(self) -> Iterator[tuple[datetime, set[Any]]]:
         return iter(self.scans)
 
 
-def run(scenario: Scenario, scans: int) -> tuple[list[Any], list[F8], float]:
-    """Track the first `scans` scans.
+class Parts:
+    """Motion, filter, gate, initiator and deleter that GNN and JPDA share."""
 
-    Returns
-    -------
-    ids, positions
-        Track numbers and (n, dim) m at each truth instant reached.
-    cpu_s
-        Process time of the tracker alone: detections are made beforehand.
-    """
-    d = scenario.dim
-    confirm, delete = COUNTS.get(scenario.name, (CONFIRM, DELETE))
-    motion = CombinedLinearGaussianTransitionModel([ConstantVelocity(4.0)] * d)
-    predictor = KalmanPredictor(motion)
-    updater = KalmanUpdater(None)
-    density = scenario.sensors()[0].clutter_density
-    joint = KDTreeJPDA2(
-        hypothesiser=PDAHypothesiser(
-            predictor, updater, clutter_spatial_density=density, prob_detect=P_DETECT,
-            prob_gate=0.9999,
-        ),
-        predictor=predictor, updater=updater, number_of_neighbours=None, max_distance=15.0,
-    )  # fmt: skip
-    single = DetectionKDTreeGNN2D(
-        hypothesiser=DistanceHypothesiser(predictor, updater, Mahalanobis(), missed_distance=4),
-        predictor=predictor, updater=updater, number_of_neighbours=None, max_distance=15.0,
-    )  # fmt: skip
-    deleter = UpdateTimeStepsDeleter(delete)
-    prior = GaussianState(np.zeros((2 * d, 1)), np.diag([0.0, 100.0] * d))
-    initiator = MultiMeasurementInitiator(
-        prior, deleter, single, updater, min_points=confirm, measurement_model=None
+    def __init__(self, scenario: Scenario, counts: dict[str, tuple[int, int]]) -> None:
+        d = scenario.dim
+        confirm, delete = counts.get(scenario.name, (4, 5))
+        motion = CombinedLinearGaussianTransitionModel([ConstantVelocity(4.0)] * d)
+        self.predictor = KalmanPredictor(motion)
+        self.updater = KalmanUpdater(None)
+        self.deleter = UpdateTimeStepsDeleter(delete)
+        self.prior = GaussianState(np.zeros((2 * d, 1)), np.diag([0.0, 100.0] * d))
+        self.initiator = MultiMeasurementInitiator(
+            self.prior, self.deleter, self.nearest(), self.updater,
+            min_points=confirm, measurement_model=None,
+        )  # fmt: skip
+
+    def distance(self) -> Any:
+        """Gate of Mahalanobis distance 4."""
+        return DistanceHypothesiser(self.predictor, self.updater, Mahalanobis(), missed_distance=4)
+
+    def nearest(self) -> Any:
+        """Global nearest neighbour behind a kd-tree."""
+        return DetectionKDTreeGNN2D(
+            hypothesiser=self.distance(), predictor=self.predictor, updater=self.updater,
+            number_of_neighbours=None, max_distance=15.0,
+        )  # fmt: skip
+
+    def jpda(self, sensor: Sensor) -> Any:
+        """Joint probabilities behind a kd-tree."""
+        return KDTreeJPDA2(
+            hypothesiser=PDAHypothesiser(
+                self.predictor, self.updater, clutter_spatial_density=sensor.clutter_density,
+                prob_detect=sensor.p_detect, prob_gate=0.9999,
+            ),
+            predictor=self.predictor, updater=self.updater,
+            number_of_neighbours=None, max_distance=15.0,
+        )  # fmt: skip
+
+
+def drive(steps: Iterator[Any], feed: Feed, parts: Parts, dim: int, watch: Stopwatch) -> Estimates:
+    """Step a tracker through its scans; its tracks predicted to each truth instant, untimed."""
+    made, numbers = Estimates(), Numbers()
+    for k in range(len(feed.scans)):
+        with watch:
+            _, tracks = next(steps)
+        if k in feed.ends:
+            states = [(numbers.of(track.id), track[-1]) for track in tracks]
+            say(made, states, parts, feed.ends[k], dim)
+    return made
+
+
+def say(made: Estimates, states: list[Any], parts: Parts, t: datetime, dim: int) -> None:
+    """Predict numbered states to `t`, in the order of their numbers."""
+    states.sort(key=lambda pair: pair[0])
+    moved = [parts.predictor.predict(state, timestamp=t) for _, state in states]
+    made.add(
+        [number for number, _ in states],
+        [np.asarray(state.state_vector, np.float64)[::2, 0] for state in moved],
+        dim,
+        [np.asarray(state.covar, np.float64)[::2, ::2] for state in moved],
     )
-    feed = Feed(scenario, scans)
-    tracker = MultiTargetMixtureTracker(initiator, deleter, feed, joint, updater)
-    ids: list[Any] = []
-    positions: list[F8] = []
-    names: dict[str, int] = {}
-    cpu, k = 0.0, 0
-    steps = iter(tracker)
-    while k < scans:
-        begin = time.process_time()
-        _, tracks = next(steps)
-        cpu += time.process_time() - begin
-        if k % 3 == 2:
-            t = feed.scans[k][0] + timedelta(milliseconds=1)
-            states = [(names.setdefault(track.id, len(names)), track) for track in tracks]
-            states.sort(key=lambda pair: pair[0])
-            ids.append(np.array([number for number, _ in states], np.int64))
-            x = [
-                np.asarray(predictor.predict(track[-1], timestamp=t).state_vector, np.float64)
-                for _, track in states
-            ]
-            positions.append(np.stack([v[::2, 0] for v in x]) if x else np.zeros((0, d)))
-        k += 1
-    return ids, positions, cpu
+
+
+def run(scenario: Scenario, watch: Stopwatch) -> Estimates:
+    """JPDA over all scans; detections are made beforehand, untimed."""
+    parts, feed = Parts(scenario, COUNTS), Feed(scenario)
+    joint = parts.jpda(scenario.sensors()[0])
+    tracker = MultiTargetMixtureTracker(parts.initiator, parts.deleter, feed, joint, parts.updater)
+    return drive(iter(tracker), feed, parts, scenario.dim, watch)
