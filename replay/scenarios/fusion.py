@@ -1,4 +1,4 @@
-"""Seeded scenarios for fusion: `nominal`, `hard`, `lanes`, `air3d`, to the bit.
+"""Seeded scenarios for fusion: `nominal`, `hard`, `lanes`, `air3d`, `stopgo`, to the bit.
 
 Every draw comes from one NumPy generator in a fixed order, so that a seed names the same plots for
 every tracker and every release: `FINGERPRINTS` holds what seed 0 must give. Seeds 0-9 are the
@@ -9,19 +9,18 @@ N live objects at all times for 10 s; three sensors at 10 Hz, phase-shifted: a s
 clutter uniform in the box.
 """
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import pi, sqrt
 
 import numpy as np
 from numpy.random import Generator
 
-from v2x.columns import F8, I8
-from v2x.sensors import Sensor
+from replay.scenarios.scenario import P_DETECT, SENSOR_SD, Scenario
+from replay.scenarios.stopgo import StopGo
+from v2x.columns import F8
 
-SENSOR_SD = (0.5, 1.0, 2.0)
-P_DETECT = 0.9
+__all__ = ["FINGERPRINTS", "NAMES", "P_DETECT", "SCANS", "SENSOR_SD", "Scenario", "make"]
+
 SCANS = 300
 LANES = (1.75, 5.25, 8.75, 12.25, 15.75, 19.25)
 WIDTH_LANE = 3.5
@@ -37,65 +36,14 @@ FINGERPRINTS: dict[tuple[str, int], tuple[str, int]] = {
     ("air3d", 10): ("6c082152dbf6c5c2", 3_302),
     ("air3d", 100): ("6e2049a2101663a0", 33_180),
     ("air3d", 1000): ("d251d4ea9d8d2ca4", 329_782),
+    ("stopgo", 10): ("89512b5b25411559", 3_293),
+    ("stopgo", 100): ("3e408a3c6c88d08d", 33_010),
+    ("stopgo", 1000): ("9789a45cecfd6d91", 329_980),
 }
 """SHA-256 over all plots of seed 0 (first 16 digits), and how many plots there are."""
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """What sensors saw and what was there.
-
-    Attributes
-    ----------
-    name, size, seed, dim
-        Which; `dim` is 2 or 3.
-    box
-        (dim, 2) m.
-    clutter
-        Expected false plots per scan.
-    scan_ns, scan_sensor, plots
-        One per scan: ns, sensor 0-2, (n, dim) m.
-    truth_s, truth_id, truth
-        One per instant: s, (N,) object numbers, (N, dim) m.
-    """
-
-    name: str
-    size: int
-    seed: int
-    dim: int
-    box: F8
-    clutter: float
-    scan_ns: list[int]
-    scan_sensor: list[int]
-    plots: list[F8]
-    truth_s: list[float]
-    truth_id: list[I8]
-    truth: list[F8]
-
-    def sensors(self) -> list[Sensor]:
-        """The three sensors with everything a tracker may know."""
-        density = self.clutter / float(np.prod(self.box[:, 1] - self.box[:, 0]))
-        return [
-            Sensor(
-                f"radar-{k + 1}",
-                p_detect=P_DETECT,
-                clutter_density=density,
-                sd_m=sd,
-                sd_up_m=sd,
-                period_s=0.1,
-            )
-            for k, sd in enumerate(SENSOR_SD)
-        ]
-
-    def fingerprint(self) -> tuple[str, int]:
-        """First 16 hex digits of SHA-256 over the float64 bytes of all plots, and their number."""
-        digest = hashlib.sha256()
-        for z in self.plots:
-            digest.update(np.ascontiguousarray(z).tobytes())
-        return digest.hexdigest()[:16], sum(len(z) for z in self.plots)
-
-
-class _Fleet:
+class Fleet:
     """Free movers of `nominal`, `hard` and `air3d`: straight or turning, replaced when gone."""
 
     def __init__(self, n: int, box: F8, rng: Generator) -> None:
@@ -119,6 +67,7 @@ class _Fleet:
         return p, v, omega
 
     def step(self, dt: float) -> None:
+        """Move on by `dt` s; who is gone is replaced."""
         rng, n = self.rng, self.n
         c, s = np.cos(self.omega * dt), np.sin(self.omega * dt)
         vx, vy = self.v[:, 0].copy(), self.v[:, 1].copy()
@@ -157,6 +106,7 @@ class _Traffic:
         self.next_id = n
 
     def step(self, dt: float) -> None:
+        """Move on by `dt` s; who is gone is replaced."""
         rng, n = self.rng, self.n
         change = rng.random(n) < 0.03 * dt
         side = rng.choice([-WIDTH_LANE, WIDTH_LANE], n)
@@ -175,7 +125,9 @@ class _Traffic:
 
 
 def _box(name: str, n: int) -> tuple[F8, float]:
-    side = {"nominal": 100.0, "hard": 25.0, "air3d": 100.0}.get(name, 0.0) * sqrt(n)
+    side = {"nominal": 100.0, "hard": 25.0, "air3d": 100.0, "stopgo": 100.0}.get(name, 0.0) * sqrt(
+        n
+    )
     if name == "lanes":
         return np.array([[0.0, 25.0 * n / 6.0], [0.0, 6 * WIDTH_LANE]]), 0.3 * n
     if name == "air3d":
@@ -183,7 +135,11 @@ def _box(name: str, n: int) -> tuple[F8, float]:
     return np.array([[0.0, side], [0.0, side]]), (1.0 if name == "hard" else 0.2) * n
 
 
-NAMES = ("nominal", "hard", "lanes", "air3d")
+_MOVERS: dict[str, Callable[[int, F8, Generator], Fleet | _Traffic | StopGo]] = {
+    "lanes": _Traffic,
+    "stopgo": StopGo,
+}
+NAMES = ("nominal", "hard", "lanes", "air3d", "stopgo")
 
 
 def make(
@@ -201,9 +157,7 @@ def make(
     rng = np.random.default_rng([seed, stream] if stream else seed)
     box, clutter = _box(name, size)
     dim = len(box)
-    start: Callable[[int, F8, Generator], _Fleet | _Traffic]
-    start = _Traffic if name == "lanes" else _Fleet
-    world = start(size, box, rng)
+    world = _MOVERS.get(name, Fleet)(size, box, rng)
     made = Scenario(name, size, seed, dim, box, clutter, [], [], [], [], [], [])
     for k in range(scans):
         if k:
@@ -214,7 +168,10 @@ def make(
         m = int(rng.poisson(clutter))
         false = rng.uniform(box[:, 0], box[:, 1], (m, dim))
         z = np.concatenate([z, false])
-        made.plots.append(z[rng.permutation(len(z))])
+        who = np.concatenate([world.id[seen], np.full(m, -1)])
+        order = rng.permutation(len(z))
+        made.plots.append(z[order])
+        made.origin.append(who[order])
         made.scan_sensor.append(k % 3)
         made.scan_ns.append(round(((k + 1) / 30.0 - 0.001) * 1e9))
         if k % 3 == 2:
