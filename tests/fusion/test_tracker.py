@@ -442,7 +442,7 @@ def test_names_are_found_through_the_table_of_the_tracker():
 
 
 def test_older_newer_and_unknown_rows_are_refused():
-    tracker = Tracker([radar()])
+    tracker = Tracker([radar()], TrackerConfig(history_s=0.0))
     tracker.step(plots(100, 0, [0.0, 0.0]), 100)
     for t, sensor, end in ((50, 0, 200), (300, 0, 200), (150, 1, 200), (150, -1, 200)):
         with pytest.raises(ValueError, match=r"scan|sensor"):

@@ -93,60 +93,66 @@ def lay_out(
     """
     z, cov, ident = sheet.z, sheet.cov, sheet.ident
     rows, order, start, bucket = look.row, look.order, look.start, look.bucket
-    worst, n = 0.0, 0
+    n = 0
     for j in range(first, end):
         if usable(z, cov, j):
-            worst = max(worst, max(cov[j, 0], cov[j, 3]))
             rows[n] = j
             n += 1
         else:
             counts[REFUSED] += 1
-    side = 8.0
-    while side < 4096.0 and side * side < 100.0 * worst * inflate:
-        side *= 2.0
-    scale = 1.0 / side
-    m = 1
-    while m * m < n:
-        m *= 2
-    mask = m - 1
-    for b in range(m * m + 1):
-        start[b] = 0
-    for p in range(n):
-        j = rows[p]
-        x = math.floor(z[j, 0] * scale) & mask
-        y = math.floor(z[j, 1] * scale) & mask
-        bucket[p] = y * m + x
-        start[y * m + x + 1] += 1
-    for b in range(m * m):
-        start[b + 1] += start[b]
-    for p in range(n - 1, -1, -1):
-        b = bucket[p] + 1
-        start[b] -= 1
-        order[start[b]] = rows[p]
-    # start[b + 1] now holds the first plot of bucket b; sort inside, drop copies, close the gaps
-    put = 0
-    for b in range(m * m):
-        lo = start[b + 1]
-        hi = start[b + 2] if b + 2 <= m * m else n
-        start[b] = put
-        for p in range(lo + 1, hi):
-            j, q = order[p], p
-            while q > lo:
-                k = order[q - 1]
-                d = compare(z, ident, j, k)
-                if d > 0 or (d == 0 and not before(sheet, j, k)):
-                    break
-                order[q] = k
-                q -= 1
-            order[q] = j
-        for p in range(lo, hi):
-            if p > lo and compare(z, ident, order[p - 1], order[p]) == 0:
-                counts[DUPLICATES] += 1
-                continue
-            rows[put] = order[p]
-            put += 1
-    start[m * m] = put
-    return put, m, side
+    while True:
+        worst = 0.0
+        for p in range(n):
+            worst = max(worst, max(cov[rows[p], 0], cov[rows[p], 3]))
+        side = 8.0
+        while side < 4096.0 and side * side < 100.0 * worst * inflate:
+            side *= 2.0
+        scale = 1.0 / side
+        m = 1
+        while m * m < n:
+            m *= 2
+        mask = m - 1
+        for b in range(m * m + 1):
+            start[b] = 0
+        for p in range(n):
+            j = rows[p]
+            x = math.floor(z[j, 0] * scale) & mask
+            y = math.floor(z[j, 1] * scale) & mask
+            bucket[p] = y * m + x
+            start[y * m + x + 1] += 1
+        for b in range(m * m):
+            start[b + 1] += start[b]
+        for p in range(n - 1, -1, -1):
+            b = bucket[p] + 1
+            start[b] -= 1
+            order[start[b]] = rows[p]
+        # start[b + 1] now holds the first plot of bucket b; sort inside, drop copies, close gaps
+        put = 0
+        for b in range(m * m):
+            lo = start[b + 1]
+            hi = start[b + 2] if b + 2 <= m * m else n
+            start[b] = put
+            for p in range(lo + 1, hi):
+                j, q = order[p], p
+                while q > lo:
+                    k = order[q - 1]
+                    d = compare(z, ident, j, k)
+                    if d > 0 or (d == 0 and not before(sheet, j, k)):
+                        break
+                    order[q] = k
+                    q -= 1
+                order[q] = j
+            for p in range(lo, hi):
+                if p > lo and compare(z, ident, order[p - 1], order[p]) == 0:
+                    counts[DUPLICATES] += 1
+                    continue
+                rows[put] = order[p]
+                put += 1
+        start[m * m] = put
+        # The grid decides the order of the plots: once more without the copies, if there were any.
+        if put == n:
+            return put, m, side
+        n = put
 
 
 @kernel

@@ -415,13 +415,14 @@ def spawn(
                 s[i, 15], s[i, 18] = vel[row, 2], min(cfg.start_var_up, v)
         clamp(s, i, True)
         live.r[i], live.t[i], live.last[i], live.first[i] = r, t, t, t
-        live.ident[i, 0], live.ident_ns[i, 0], live.ident[i, 1] = idents[row], t, -1
+        live.ident[i, 0], live.ident[i, 1] = idents[row], -1
+        live.ident_ns[i, 0], live.ident_ns[i, 1] = t, 0
         for q in range(KINDS):
             kinds[i, q] = 0.0
         if 0 < label < KINDS:
             kinds[i, label] = max(0.05, conf[row])
         for q in range(FED):
-            fed_sensor[i, q] = -1
+            fed_sensor[i, q], live.fed_ns[i, q], live.fed_kind[i, q] = -1, 0, 0
         fed_sensor[i, 0], live.fed_ns[i, 0], live.fed_kind[i, 0] = k, t, kind
         live.claimed[i] = is_claim(kind)
         counts[CLAIMS] += is_claim(kind)

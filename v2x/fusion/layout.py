@@ -308,6 +308,11 @@ class Settings(NamedTuple):
     lanes: tuple[int, ...]
 
 
+def lanes_in(s: F8) -> int:
+    """Number of lanes in rows like those of `Live.s`."""
+    return int(s.shape[1] // (WIDTH + 1))
+
+
 def new_live(cap: int, lanes: int) -> Live:
     """Empty slots for `cap` tracks of so many lanes."""
     return Live(
