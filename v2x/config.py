@@ -219,6 +219,12 @@ class Config(_Section):
     kafka: KafkaSettings = KafkaSettings()
     sinks: tuple[SinkSettings, ...] = ()
     store: str = Field("v2x.sqlite", description="file of the durable store")
+    checkpoints: str | None = Field(
+        None, description="folder of checkpoints; none: `<store>.checkpoints`, beside the store"
+    )
+    checkpoint_s: Finite = Field(
+        5.0, ge=0, description="event time between checkpoints, seconds; 0: none, read all again"
+    )
 
     folder: Path = Field(Path(), exclude=True, repr=False)
     origin: str = Field("", exclude=True, repr=False)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from v2x.app.checkpoint import packed, unpacked
 from v2x.app.newest import Heard, Newest
 from v2x.ingest.reorder import Slice
 from v2x.observations import Observations
@@ -85,3 +86,24 @@ def test_a_device_is_live_for_three_periods_after_its_newest_frame():
     assert look(T + S, [0, 1], [T + S, T + S]) == [1, 1]
     assert look(T + 4 * S) == [1, 1]
     assert look(T + 4 * S + 1) == [0, 1]
+
+
+def test_what_was_said_and_heard_survives_a_restart():
+    table = SensorTable.of([Sensor("a", period_s=1.0), Sensor("b")])
+    newest, heard = Newest([Name.ALARM_BITS]), Heard(table)
+    for k in range(200):  # from an empty table to one that has grown
+        again, ears = Newest([Name.ALARM_BITS]), Heard(table)
+        again.restore(unpacked(packed(newest.state())))
+        ears.restore(unpacked(packed(heard.state())))
+        rows = Readings.blank(
+            1, t_ns=T + k * S, recv_ns=T + k * S, ident=k % 150, name=Name.ALARM_BITS, value=k
+        )
+        assert packed(columns(again.take(rows))) == packed(columns(newest.take(rows)))
+        piece = Slice(
+            T + k * S, Observations.blank(), rows, np.array([k % 2]), np.array([T + k * S])
+        )
+        assert packed(columns(ears.devices(piece))) == packed(columns(heard.devices(piece)))
+
+
+def columns(rows):
+    return [getattr(rows, name) for name, *_ in rows.schema()]

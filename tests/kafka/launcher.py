@@ -6,8 +6,9 @@
         run --config v2x.toml --until-end --json
 
 Seams: any method of the store (``store.record``, ``store.delivered``), of the source
-(``source.commit``) and of a sink by its name (``sink.NAME.send``). They are found on the objects
-of a run, whatever their class, so that a new destination needs nothing here.
+(``source.commit``), of the checkpoints (``checkpoints.write``) and of a sink by its name
+(``sink.NAME.send``). They are found on the objects of a run, whatever their class, so that a new
+destination needs nothing here.
 """
 
 import itertools
@@ -38,7 +39,9 @@ class Point:
 
 def arm(run: running.Run, point: Point) -> None:
     """Wrap the seam on the objects of `run`."""
-    owners: dict[str, Any] = {"store": run.store, "source": run.source}
+    owners: dict[str, Any] = {
+        "store": run.store, "source": run.source, "checkpoints": run.checkpoints,
+    }  # fmt: skip
     owners |= {f"sink.{sink.name}": sink for sink in run.sinks}
     owner, _, name = point.seam.rpartition(".")
     method, calls = getattr(owners[owner], name), itertools.count(1)

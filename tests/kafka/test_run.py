@@ -7,6 +7,7 @@ drive, in which one roadside unit dies and a few frames nobody can decode arrive
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -56,13 +57,14 @@ SEED = 20_261_124
 
 
 def kill_points(seed: int) -> list[Point]:
-    """Where to kill: around the transaction, the send and the commit, at calls the seed names."""
+    """Where to kill: around the transaction, the checkpoint, the send and the commit."""
     rng = np.random.default_rng(seed)
     return [
         Point("store.record", "before", int(rng.integers(2, 4))),
         Point("sink.kafka.send", "before", int(rng.integers(20, 100))),  # stored, and not sent
         Point("sink.kafka.send", "after", int(rng.integers(20, 100))),  # sent, and not marked
         Point("source.commit", "before", 1),
+        Point("checkpoints.write", "after", 2),
     ]
 
 
@@ -400,12 +402,21 @@ def test_a_run_that_is_killed_and_started_again_tells_all_and_nothing_else(
     told = setting.told()
     whole = clean[0].stored()
     assert told["differing"] == [], seeded
-    assert told["digest"] == clean[1]["digest"], seeded
+    assert told["digest"]["alerts"] == clean[1]["digest"]["alerts"], seeded
+    for name in ("frames", "sources", "rows", "rejects", "slices", "tracks", "alerts"):
+        assert told[name] == clean[1][name], f"{seeded}: {name}"
+    assert told["checkpoint"]["refused"] == [], seeded
+    if point.seam == "checkpoints.write":
+        assert told["checkpoint"]["resumed"], seeded
+    if told["checkpoint"]["resumed"]:
+        assert told["checkpoint"]["frames_read"] < told["frames"]["in"], seeded
+    else:
+        assert told["digest"] == clean[1]["digest"], seeded
     assert setting.stored() == whole, seeded
     records = setting.on_topic()
     assert by_name(records) == whole, seeded
     assert len(records) <= len(whole) + 1, f"{seeded}: one kill repeats one revision at the most"
-    if point.when == "after":
+    if point.seam == "sink.kafka.send" and point.when == "after":
         assert len(records) == len(whole) + 1, seeded
     letters = read(setting.bootstrap, setting.letters)
     assert {(r.key, r.value) for r in letters} == {(s.encode(), d) for _, s, _, d in GARBAGE}
@@ -424,8 +435,10 @@ def test_a_run_stopped_by_sigterm_drains_and_a_restart_tells_the_rest(
     assert 0 < told["frames"]["in"] < len(drive.frames)
     assert 0 < len(setting.stored()) < len(clean[0].stored())
     assert by_name(setting.on_topic()) == setting.stored()
+    read = told["checkpoint"]["frames_read"]
     told = setting.told()
     assert told["differing"] == []
+    assert told["checkpoint"]["frames_read"] == len(drive.frames) - read
     assert setting.stored() == clean[0].stored()
     assert by_name(setting.on_topic()) == setting.stored()
 
@@ -487,6 +500,7 @@ def test_a_broker_that_dies_under_a_live_run_costs_no_frame_and_no_alert(
     got = {name: comparable(value) for name, value in setting.stored().items()}
     assert wanted.items() <= got.items()  # while the wire is quiet time goes on, and says so
     assert by_name(setting.on_topic()) == setting.stored()
+    shutil.rmtree(tmp_path / "v2x.sqlite.checkpoints")  # so that all is read and derived again
     again = setting.told()
     assert again["digest"] == told["digest"]
     assert again["differing"] == []

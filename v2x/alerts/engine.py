@@ -51,6 +51,8 @@ class _Judge:
 
 @dataclass(slots=True)
 class _Held:
+    """A finding that has not lasted long enough: since when, newest, and no room was found."""
+
     onset_ns: int
     last_ns: int
     refused: bool = False
@@ -98,6 +100,7 @@ class Engine:
         self._past: dict[Key, Life] = {}
         self._held: dict[Key, _Held] = {}
         self._left: dict[Key, int] = {}
+        self._kept: dict[str, tuple[tuple[int, int], bytes]] = {}
         self.evicted = 0
         self.refused = 0
 
@@ -117,6 +120,37 @@ class Engine:
             "evicted": self.evicted,
             "refused": self.refused,
         }
+
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart, as plain data: alerts, holds, ghosts and counts."""
+        return {
+            "active": [life.state() for life in self._active.values()],
+            "past": self._put_away(),
+            "held": [(key, h.onset_ns, h.last_ns, h.refused) for key, h in self._held.items()],
+            "left": list(self._left.items()),
+            "evicted": self.evicted,
+            "refused": self.refused,
+        }
+
+    def _put_away(self) -> list[bytes]:
+        """States of cleared alerts, each made once: they change when their track does, else not."""
+        before, self._kept = self._kept, {}
+        for life in self._past.values():
+            now = life.rev, life.seen_ns
+            kept = before.get(life.id)
+            self._kept[life.id] = kept if kept and kept[0] == now else (now, life.state())
+        return [state for _, state in self._kept.values()]
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave, into an engine of the same rules and settings."""
+        active, past = ([Life.restored(s) for s in state[name]] for name in ("active", "past"))
+        self._active = {life.key: life for life in active}
+        self._past = {life.key: life for life in past}
+        kept = zip(past, state["past"], strict=True)
+        self._kept = {life.id: ((life.rev, life.seen_ns), plain) for life, plain in kept}
+        self._held = {_key(key): _Held(*held) for key, *held in state["held"]}
+        self._left = {_key(key): plot_ns for key, plot_ns in state["left"]}
+        self.evicted, self.refused = state["evicted"], state["refused"]
 
     def judge(self, picture: Picture) -> list[Alert]:
         """New revisions of this slice, ordered by (rule, subject, zone)."""
@@ -391,6 +425,11 @@ def _ns(seconds: float) -> int:
     if isinf(seconds):
         return NEVER
     return round(seconds * 1e9) if isfinite(seconds) else 0
+
+
+def _key(plain: Any) -> Key:
+    rule, (kind, name), zone = plain
+    return rule, (kind, name), zone
 
 
 def _order(key: Key) -> tuple[str, str, int, str, str]:

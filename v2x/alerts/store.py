@@ -16,10 +16,10 @@ An alert's body stands once, in ``alerts``; outbox rows point at it (`what`, `nt
 and 0 of an alert, or the place of a letter), and what is sent is checked against its hash on the
 way out. SQLite itself checks no page.
 
-Frames are read again from the start of the run after a restart. What is derived again is compared
-with what is stored; the stored one stays, a difference is returned and counted (in anything but
-``v2x``: a new version that derives the same is no difference). Counters belong to positions: they
-stay as they are until the re-reading has reached what is stored.
+After a restart frames are read again, from a checkpoint or from the start of the run. What is
+derived again is compared with what is stored; the stored one stays, a difference is returned and
+counted (in anything but ``v2x``: a new version that derives the same is no difference). Counters
+belong to positions: they stay as they are until the re-reading has reached what is stored.
 
 The loop writes; each delivery worker reads and marks through a connection of its own thread, with
 ``synchronous=NORMAL``: a lost mark is a repeat, which is allowed, and costs no disk flush.
@@ -195,7 +195,7 @@ class Store:
                 cursor.execute("UPDATE outbox SET next_try = 0 WHERE state = 'waiting'")
 
     def begin_run(self, positions: Mapping[Place, int], config_hash: str = "") -> dict[Place, int]:
-        """Where to read from: the positions of the very first start, however often it restarts.
+        """Where to read from without a checkpoint: where the very first start began.
 
         A place that the store does not know starts, for good, where `positions` says. The
         configuration hash of the first start is kept and shown by `stats`.

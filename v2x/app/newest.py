@@ -1,6 +1,7 @@
 """What the pipeline remembers of devices: when each was heard, and what each said last."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from v2x.picture import Devices, Latest
 from v2x.readings import Name, Readings
 from v2x.sensors import SensorTable
 
+_ROOM = 64
+
 
 class Heard:
     """When each sensor's newest frame arrived: the columns of `Devices`."""
@@ -20,6 +23,14 @@ class Heard:
         self.last_ns: I8 = np.full(n, -1, np.int64)
         self.period_s: F8 = sensors.floats("period_s")
         self.since_ns = -1
+
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart, as plain data."""
+        return {"last_ns": self.last_ns, "since_ns": self.since_ns}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave, for the same sensors."""
+        self.last_ns, self.since_ns = state["last_ns"], state["since_ns"]
 
     def devices(self, piece: Slice) -> Devices:
         """State of every sensor at the end of a slice."""
@@ -43,7 +54,19 @@ class Newest:
     def __init__(self, names: Iterable[int]) -> None:
         self._names = np.array(sorted(set(names)), np.uint16)
         self._rows: dict[tuple[int, int, int], int] = {}
-        self._latest = Latest.blank(64)
+        self._latest = Latest.blank(_ROOM)
+
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart, as plain data: the rows, whose keys stand in them."""
+        n = len(self._rows)
+        return {name: getattr(self._latest, name)[:n] for name, *_ in Latest.schema()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave, for the same names."""
+        rows = Latest(**state)
+        keys = zip(rows.sensor.tolist(), rows.ident.tolist(), rows.name.tolist(), strict=True)
+        self._rows = {key: row for row, key in enumerate(keys)}
+        self._latest = Latest.concat([rows, Latest.blank(_ROOM)])
 
     def take(self, readings: Readings) -> Latest:
         """Fold in the readings of one slice; rows of this slice have ``fresh`` = 1."""

@@ -1,13 +1,15 @@
 """The pipeline: frames in, alerts out; a function of the frames and nothing else.
 
 Decode, reorder, step, judge. It reads no clock (but to measure itself), so that replay repeats a
-live run to the byte.
+live run to the byte. What it remembers from poll to poll is its `state`: a pipeline of the same
+configuration into which that is restored goes on as this one would have.
 """
 
 import hashlib
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -116,6 +118,43 @@ class Pipeline:
         self._newest = Newest(self.engine.reads)
         self._idents: dict[int, str] = {}
         self._tracks_digest = hashlib.sha256()
+        self.used_before = 0
+
+    def state(self) -> dict[str, Any]:
+        """Everything that must survive a restart, as plain data, taken between two polls.
+
+        It may share arrays with the pipeline: encode it before the next poll.
+        """
+        return {
+            "counts": self.counts.state(),
+            "slices": self.slices,
+            "idents": np.fromiter(self._idents, np.int64, len(self._idents)),
+            "texts": list(self._idents.values()),
+            "decoding": self._decoding.state(),
+            "reorder": self._reorder.state(),
+            "tracker": self._tracker.snapshot(),
+            "airspace": self.airspace.state(),
+            "engine": self.engine.state(),
+            "heard": self._heard.state(),
+            "newest": self._newest.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave, into a pipeline just made of the same configuration.
+
+        It then goes on as the other would have; its digests count from here.
+        """
+        self.counts.restore(state["counts"])
+        self.used_before = self.counts.rows["used"]
+        self.slices = state["slices"]
+        self._idents = dict(zip(state["idents"].tolist(), state["texts"], strict=True))
+        self._decoding.restore(state["decoding"])
+        self._reorder.restore(state["reorder"])
+        self._tracker.restore(state["tracker"])
+        self.airspace.restore(state["airspace"])
+        self.engine.restore(state["engine"])
+        self._heard.restore(state["heard"])
+        self._newest.restore(state["newest"])
 
     def feed(self, poll: Poll) -> list[Alert]:
         """New alert revisions after one poll; `dead` holds the poll's dead letters."""
@@ -144,6 +183,11 @@ class Pipeline:
     def passed(self) -> int:
         """Number of the newest slice that was judged."""
         return self._reorder.done
+
+    @property
+    def passed_ns(self) -> int:
+        """End of the newest slice that was judged."""
+        return self._reorder.done * self._reorder.slice_ns
 
     @property
     def newest(self) -> int:

@@ -4,28 +4,34 @@ Each poll's outcome is one transaction of the store. Destinations are served fro
 workers of their own and hold nothing up. The group's offset is committed, once a second, when the
 slices of a frame are judged and stored and Kafka has confirmed the alerts that came of them.
 
-A restart reads again from where the run began and derives everything anew: what is stored stays,
-what would differ is counted and shown. Its time therefore grows with the length of the run.
+Every few seconds of event time, between two polls, the state of the pipeline and of the source goes
+into a checkpoint. A restart goes on from the newest one that is sound, ours, and not ahead of the
+store; without any it reads the run again from its start. What it derives a second time is compared
+with what is stored: the stored one stays, what would differ is counted and shown.
 """
 
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
 
+from v2x import __version__
 from v2x.alert import Alert, Sink
 from v2x.alerts.delivery import Worker
 from v2x.alerts.sinks.jsonl import JsonLines
 from v2x.alerts.sinks.kafka import KafkaAlerts
 from v2x.alerts.store import Store
+from v2x.app.checkpoint import CheckpointError, Checkpoints, Context
 from v2x.app.pipeline import Pipeline
 from v2x.app.summary import steal_s, summary
 from v2x.config import Config
 from v2x.frames import Place, Poll
 from v2x.ingest.decoding import DeadLetter
 from v2x.ingest.kafka import KafkaSource, connection
+from v2x.ingest.timestamps import SECOND, iso
 
 log = structlog.get_logger()
 
@@ -48,7 +54,6 @@ class Run:
     def __init__(self, config: Config, *, until_end: bool) -> None:
         self.config = config
         self.until_end = until_end
-        self.pipeline = Pipeline(config, keep=until_end)
         self.differing: list[tuple[str, int]] = []
         self.sinks = _sinks(config)
         letters_to = next((s.name for s in self.sinks if isinstance(s, KafkaAlerts)), None)
@@ -58,7 +63,12 @@ class Run:
         self.store = Store.open(path, names, letters_to=letters_to)
         try:
             start = self.store.begin_run({}, config.digest())
-            self.source = KafkaSource(config.kafka, start, until_end=until_end)
+            self._judging: deque[tuple[int, Mapping[Place, int]]] = deque()
+            self._judged: Mapping[Place, int] = {}
+            self.pipeline = Pipeline(config, keep=until_end)
+            self.checkpoints = self._checkpoints(path)
+            read_on = self._resume()
+            self.source = KafkaSource(config.kafka, start, until_end=until_end, state=read_on)
             try:
                 if letters_to:
                     self.source.require(config.kafka.alerts_topic, config.kafka.dead_letter_topic)
@@ -71,10 +81,72 @@ class Run:
             raise
         self.workers = [Worker(self.store, sink) for sink in self.sinks]
         self._kafka = letters_to
-        self._judging: deque[tuple[int, Mapping[Place, int]]] = deque()
         self._confirming: deque[tuple[int, Mapping[Place, int]]] = deque()
-        self._judged: Mapping[Place, int] = {}
         self._commit_at = 0.0
+
+    def _checkpoints(self, store: Path) -> Checkpoints | None:
+        if not self.config.checkpoint_s:
+            return None
+        folder = self.config.file(self.config.checkpoints)
+        context = Context(__version__, self.config.digest(), self.pipeline.zones.hash)
+        return Checkpoints(folder or store.with_name(store.name + ".checkpoints"), context)
+
+    def _resume(self) -> Mapping[str, Any] | None:
+        """Go on from a checkpoint: the state of the source, None without one."""
+        self._frames_before = 0
+        self._resumed_ns: int | None = None
+        self._checkpoint_ns = 0
+        self._refused: list[str] = []
+        if self.checkpoints is None:
+            return None
+        source, self._refused = self.checkpoints.resume(self._use)
+        if source is None:
+            if self.store.positions():
+                log.warning("no checkpoint to go on from: reading the run again from its start")
+            return None
+        pipeline = self.pipeline
+        self._judging.append((pipeline.newest, _places(source["positions"])))
+        self._resumed_ns = pipeline.passed_ns
+        self._frames_before = pipeline.counts.totals()["in"]
+        self._checkpoint_ns = self._resumed_ns + round(self.config.checkpoint_s * SECOND)
+        if self.until_end:
+            pipeline.alerts = [a for a in self.store.alerts() if a.event_ns <= self._resumed_ns]
+        return source
+
+    def _use(self, state: dict[str, Any]) -> Mapping[str, Any]:
+        """Make the pipeline of a state, if the store holds all that came of it; its source's."""
+        held, stored = self.store.positions(), _places(state["stored"])
+        behind = any(held.get(place, -1) < seq for place, seq in stored.items())
+        if behind or self.store.newest_number() < state["posted"]:
+            raise CheckpointError(f"ahead of the store, another one or older: {self.store.path}")
+        pipeline = Pipeline(self.config, keep=self.until_end)
+        pipeline.restore(state["pipeline"])
+        self.pipeline, self._judged = pipeline, stored
+        source: Mapping[str, Any] = state["source"]
+        return source
+
+    def _checkpoint(self, *, last: bool = False) -> None:
+        """Between two polls: put the state away, if it is time and something is stored of it.
+
+        What is stored of it tells, after a restart, whether the store is still the same.
+        """
+        if self.checkpoints is None:
+            return
+        reached_ns = self.pipeline.passed_ns
+        if not last and (reached_ns < self._checkpoint_ns or self.checkpoints.busy):
+            return
+        posted = self.store.newest_number()
+        if not (self._judged or posted):
+            return
+        self._checkpoint_ns = reached_ns + round(self.config.checkpoint_s * SECOND)
+        self.checkpoints.save(
+            {
+                "pipeline": self.pipeline.state(),
+                "source": self.source.state(),
+                "stored": [(*place, seq) for place, seq in self._judged.items()],
+                "posted": posted,
+            }
+        )
 
     def stop(self) -> None:
         """End after the poll under way; safe to call from a signal handler."""
@@ -88,6 +160,7 @@ class Run:
         try:
             for poll in self.source:
                 self._step(poll, self.pipeline.feed(poll))
+            self._checkpoint(last=True)
             if self.until_end and not self.source.stopping:
                 self._record(self.pipeline.finish(), ())
             end = time.monotonic() + DRAIN_S
@@ -100,6 +173,7 @@ class Run:
                 for name in ("alerts", "digest"):
                     del told[name]
             told["differing"] = [f"{id}.{rev}" for id, rev in self.differing]
+            told["checkpoint"] = self._told()
             told["lost_upstream"] = self.source.lost_upstream
             told["commit_failures"] = self.source.commit_failures
             told["outbox"] = self.store.stats()
@@ -108,12 +182,15 @@ class Run:
         finally:
             for worker in self.workers:
                 worker.stop()
+            if self.checkpoints is not None:
+                self.checkpoints.close()
             self.source.close()
             self.store.close()
 
     def _step(self, poll: Poll, alerts: Sequence[Alert]) -> None:
         self._judging.append((self.pipeline.newest, poll.positions))
         self._record(alerts, self.pipeline.dead)
+        self._checkpoint()
         if time.monotonic() >= self._commit_at:
             self._commit()
             self._commit_at = time.monotonic() + COMMIT_S
@@ -144,6 +221,18 @@ class Run:
             for worker in self.workers:
                 worker.wake()
 
+    def _told(self) -> dict[str, Any]:
+        """Where this process went on from, and what it read and wrote; for the summary."""
+        if self.checkpoints is not None:
+            self.checkpoints.settle()
+        return {
+            "resumed": None if self._resumed_ns is None else iso(self._resumed_ns),
+            "frames_read": self.pipeline.counts.totals()["in"] - self._frames_before,
+            "refused": self._refused,
+            "written": 0 if self.checkpoints is None else self.checkpoints.written,
+            "failed": 0 if self.checkpoints is None else self.checkpoints.failed,
+        }
+
     def _commit(self) -> None:
         """Commit the newest position that is judged, stored and, on Kafka, confirmed."""
         unconfirmed = self.store.oldest_unconfirmed(self._kafka) if self._kafka else None
@@ -154,6 +243,10 @@ class Run:
             reached = self._confirming.popleft()[1]
         if reached:
             self.source.commit(reached)
+
+
+def _places(plain: Sequence[Any]) -> dict[Place, int]:
+    return {(topic, part): seq for topic, part, seq in plain}
 
 
 def _sinks(config: Config) -> list[Sink]:

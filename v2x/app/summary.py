@@ -31,12 +31,29 @@ class Counts:
                 made[name] += n
         return made
 
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart, as plain data."""
+        return {
+            "frames": {name: dict(counter) for name, counter in self.frames.items()},
+            "rows": dict(self.rows),
+            "rejects": [(*name, n) for name, n in self.rejects.items()],
+            "merge_disorder": self.merge_disorder,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave."""
+        self.frames = {name: Counter(totals) for name, totals in state["frames"].items()}
+        self.rows = Counter(state["rows"])
+        self.rejects = Counter({(form, reason): n for form, reason, n in state["rejects"]})
+        self.merge_disorder = state["merge_disorder"]
+
 
 def summary(pipeline: "Pipeline", cpu_s: float, steal_s: float) -> dict[str, Any]:
     """What a run did, as JSON-able values.
 
     ``frames`` hold the conservation law: in = processed + dead_letter + late + duplicate; ``rows``
-    theirs: decoded = used + late + refused. Alerts of cause ``self`` stand apart in ``self``.
+    theirs: decoded = used + late + refused. Alerts of cause ``self`` stand apart in ``self``. A
+    restored pipeline counts from the start of its run, but times and digests what it did itself.
     """
     counts = pipeline.counts
     rejects: dict[str, dict[str, int]] = {}
@@ -50,7 +67,7 @@ def summary(pipeline: "Pipeline", cpu_s: float, steal_s: float) -> dict[str, Any
     p50, p99 = (
         None if np.isnan(v) else round(float(v), 3) for v in np.percentile(slices, (50, 99))
     )
-    used = counts.rows["used"]
+    used = counts.rows["used"] - pipeline.used_before
     return {
         "frames": counts.totals(),
         "sources": {name: dict(counter) for name, counter in sorted(counts.frames.items())},

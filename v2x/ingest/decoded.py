@@ -76,12 +76,32 @@ class Decoded:
         return cls(Observations.blank(), Readings.blank(), np.zeros(frames, np.uint8))
 
 
+class State(Protocol):
+    """What a format remembers from poll to poll, and how a checkpoint carries it on.
+
+    Frames decoded after `restore` of what `state` gave, into an object just made, give the rows
+    they would have given. So memos of pure functions (texts and their hashes) need not be in it.
+    """
+
+    def state(self) -> dict[str, Any]:
+        """Plain data: numbers, texts, bytes, arrays, lists, and dictionaries by text.
+
+        It may share arrays with what is remembered: encode it before the next frame.
+        """
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave; tuples in it have become lists."""
+        ...
+
+
 class Format(Protocol):
     """One wire format.
 
     `state` is what must survive from poll to poll (fragments, pairs, epochs): made by `new_state`,
     changed in place, keyed by sensor row, bounded, driven by event time. How polls were cut never
-    changes the rows: one frame a batch gives the same rows as all frames in one.
+    changes the rows: one frame a batch gives the same rows as all frames in one; and neither does
+    a restart from a checkpoint in between.
     """
 
     name: str
@@ -93,8 +113,8 @@ class Format(Protocol):
         """
         ...
 
-    def new_state(self) -> Any:
-        """Return empty state for one pipeline."""
+    def new_state(self) -> State | None:
+        """Return empty state for one pipeline; None where every frame stands alone."""
         ...
 
     def decode(self, batch: FrameBatch, sensors: SensorTable, state: Any) -> Decoded:

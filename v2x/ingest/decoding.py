@@ -16,7 +16,7 @@ from v2x.columns import I4, I8, U1, Columns
 from v2x.errors import ConfigError
 from v2x.frames import Frame, FrameBatch
 from v2x.geodesy import wgs84_from_gcj02
-from v2x.ingest.decoded import ACCEPTED, Decoded, Format, Reject
+from v2x.ingest.decoded import ACCEPTED, Decoded, Format, Reject, State
 from v2x.ingest.formats import format_named
 from v2x.observations import Flag, Observations
 from v2x.readings import Readings
@@ -28,6 +28,7 @@ DUPLICATE_WINDOW_NS = 10_000_000_000
 MAX_FRAME_BYTES = 1 << 20
 _ACCEPTED = np.array([int(code) for code in ACCEPTED], np.uint8)
 _REMEMBERED = 200_000
+_NAME_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Decoding:
 
     def __init__(self, sensors: SensorTable) -> None:
         self.sensors = sensors
-        self._states: dict[str, tuple[Format, Any]] = {}
+        self._states: dict[str, tuple[Format, State | None]] = {}
         self._seen: dict[bytes, int] = {}
         self._gcj = sensors.datum() == Datum.GCJ02
 
@@ -158,6 +159,29 @@ class Decoding:
         self._to_wgs84(made.observations)
         return made
 
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart: the states of the formats seen, and frames remembered."""
+        return {
+            "formats": {
+                name: None if state is None else state.state()
+                for name, (_, state) in self._states.items()
+            },
+            "seen": b"".join(self._seen),
+            "seen_ns": np.fromiter(self._seen.values(), np.int64, len(self._seen)),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave, into one just made for the same sensors."""
+        for name, plain in state["formats"].items():
+            if not self._known(name):
+                raise ValueError(f"state of an unknown wire format {name!r}")
+            held = self._states[name][1]
+            if held is not None:
+                held.restore(plain)
+        seen, seen_ns = state["seen"], state["seen_ns"].tolist()
+        names = [seen[at : at + _NAME_BYTES] for at in range(0, len(seen), _NAME_BYTES)]
+        self._seen = dict(zip(names, seen_ns, strict=True))
+
     def _repeated(self, frame: Frame) -> bool:
         """Tell whether this frame came before: redelivered, or equal bytes with their own clock.
 
@@ -165,7 +189,7 @@ class Decoding:
         their own (`Format.timed`), equal bytes within 10 s are a repeat whatever their arrival.
         """
         timed = self._states[frame.format][0].timed(frame.payload)
-        key = blake2b(digest_size=16)
+        key = blake2b(digest_size=_NAME_BYTES)
         key.update(frame.sensor.encode() + b"\0" + frame.format.encode() + b"\0")
         if not timed:
             key.update(frame.recv_ns.to_bytes(8, "little", signed=True))

@@ -5,7 +5,8 @@ frame. So a kernel hands out one slot per distinct key of three words (7 bytes e
 word is ever negative), and `Texts.resolve` turns the new slots into `ident_of` after the kernel.
 
 The table caches a pure function. It is emptied whenever it is half full, which therefore changes
-no row; chunks of a poll are cut so small that it cannot fill in between. A copy starts empty.
+no row; chunks of a poll are cut so small that it cannot fill in between. A copy starts empty, and
+so does the table of a pipeline that goes on from a checkpoint.
 """
 
 from collections.abc import Callable

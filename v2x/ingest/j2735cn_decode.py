@@ -5,6 +5,7 @@ their identities: ``bsm:`` and 16 hex digits for vehicles, ``rsu:`` and its name
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,14 @@ class Memory:
 
     def __reduce__(self) -> tuple[type["Memory"], tuple[U1]]:
         return Memory, (self.learned.copy(),)
+
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart."""
+        return {"learned": self.learned}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave."""
+        self.learned = state["learned"]
 
     def fit(self, sensors: int) -> None:
         """Make room for all rows of the sensor table."""

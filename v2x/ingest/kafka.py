@@ -6,8 +6,8 @@ in for a missing arrival. Several partitions are merged by arrival: a frame leav
 partition has a later one or has been read to its end, so the order does not depend on how the
 broker cut its answers. What arrives after its turn is counted and goes on as late.
 
-The process owns all partitions of its topics. Where to read from is the store's word; offsets
-are committed to the group for lag displays only.
+The process owns all partitions of its topics. Where to read from is the word of the checkpoint or
+the store; offsets are committed to the group for lag displays only.
 """
 
 import ssl
@@ -136,32 +136,65 @@ class _Partition:
     next_offset: int = 0
     end_offset: int = 0
     paused: bool = False
+    ahead: set[int] = field(default_factory=set)
+    """Offsets above the position that were released already: not given again after a restart."""
 
     @property
     def at_end(self) -> bool:
         return self.next_offset >= self.end_offset and not self.paused
+
+    @property
+    def position(self) -> int:
+        """Lowest offset that was not yet released; frames wait in the order they were read in."""
+        return self.frames[0].seq if self.frames else self.next_offset
 
 
 class Merge:
     """Frames of several partitions in the order (`recv_ns`, sensor name, source order).
 
     Pure bookkeeping, so that it can be tested without a broker.
+
+    Parameters
+    ----------
+    ends, starts
+        End offsets known so far, and where to begin, per partition.
+    state
+        What the merge of an earlier process gave as its `state`, if `starts` continue it.
     """
 
-    def __init__(self, ends: Mapping[Place, int], starts: Mapping[Place, int]) -> None:
+    def __init__(
+        self,
+        ends: Mapping[Place, int],
+        starts: Mapping[Place, int],
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
         self.partitions = {
             place: _Partition(next_offset=starts[place], end_offset=end)
             for place, end in sorted(ends.items())
         }
         self._released_ns = -(1 << 62)
         self.disorder = 0
+        if state is not None:
+            self._released_ns = state["released_ns"]
+            for topic, number, ahead in state["ahead"]:
+                if (topic, number) in self.partitions:
+                    self.partitions[topic, number].ahead = set(ahead)
+
+    def state(self) -> dict[str, Any]:
+        """What a restart from `positions` must know beside them."""
+        return {
+            "released_ns": self._released_ns,
+            "ahead": [(*place, sorted(p.ahead)) for place, p in self.partitions.items() if p.ahead],
+        }
 
     def put(self, frame: Frame) -> None:
         """Take a frame that was read from its partition."""
         partition = self.partitions[frame.place]
-        partition.frames.append(frame)
         partition.newest_ns = max(partition.newest_ns, frame.recv_ns)
         partition.next_offset = frame.seq + 1
+        if frame.seq in partition.ahead:
+            return
+        partition.frames.append(frame)
         if frame.recv_ns < self._released_ns:
             self.disorder += 1
 
@@ -176,8 +209,16 @@ class Merge:
         for partition in self.partitions.values():
             keep: deque[Frame] = deque()
             for frame in partition.frames:
-                (out if frame.recv_ns < bound else keep).append(frame)
+                if frame.recv_ns >= bound:
+                    keep.append(frame)
+                    continue
+                out.append(frame)
+                if keep:
+                    partition.ahead.add(frame.seq)
             partition.frames = keep
+            if partition.ahead:
+                position = partition.position
+                partition.ahead = {seq for seq in partition.ahead if seq > position}
         out.sort(key=lambda f: (f.recv_ns, f.sensor, f.place, f.seq))
         if out:
             self._released_ns = max(self._released_ns, out[-1].recv_ns)
@@ -185,10 +226,7 @@ class Merge:
 
     def positions(self) -> dict[Place, int]:
         """Lowest offset per partition that was not yet released."""
-        return {
-            place: min((f.seq for f in p.frames), default=p.next_offset)
-            for place, p in self.partitions.items()
-        }
+        return {place: p.position for place, p in self.partitions.items()}
 
     @property
     def at_end(self) -> bool:
@@ -207,6 +245,9 @@ class KafkaSource:
         Offsets to read from; partitions it does not name start by ``on_missing``.
     until_end
         Stop at the end offsets seen at the start instead of going on for ever.
+    state
+        What the source of an earlier process gave as its `state`: read on from there; its
+        positions win over `start`.
     monotonic_ns
         Clock between records, for ticks.
     """
@@ -217,6 +258,7 @@ class KafkaSource:
         start: Mapping[Place, int] | None = None,
         *,
         until_end: bool = False,
+        state: Mapping[str, Any] | None = None,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         if not settings.topics:
@@ -227,6 +269,10 @@ class KafkaSource:
         self._topics = {topic.topic: topic for topic in settings.topics}
         self.stopping = False
         self.commit_failures = 0
+        self._newest_ns = self._clock_ns = 0
+        if state is not None:
+            self._newest_ns, self._clock_ns = state["newest_ns"], state["clock_ns"]
+            start = {**(start or {}), **{(t, p): seq for t, p, seq in state["positions"]}}
         try:
             self._consumer = _connected(
                 {**CONSUMER, **connection(settings), "group_id": settings.group}
@@ -234,12 +280,12 @@ class KafkaSource:
         except KafkaError as e:
             raise SourceError(f"Kafka at {settings.bootstrap}: no broker answers: {e}") from e
         try:
-            self._merge = self._assign(start or {})
+            self._merge = self._assign(start or {}, state)
         except BaseException:
             self.close()
             raise
 
-    def _assign(self, start: Mapping[Place, int]) -> Merge:
+    def _assign(self, start: Mapping[Place, int], state: Mapping[str, Any] | None) -> Merge:
         consumer = self._consumer
         places: list[Place] = []
         for topic in self._topics:
@@ -266,7 +312,17 @@ class KafkaSource:
             consumer.seek(tp, wanted)
             starts[place] = wanted
         self.starts = starts
-        return Merge({p: ends[tp] for p, tp in zip(places, assigned, strict=True)}, starts)
+        known = {p: ends[tp] for p, tp in zip(places, assigned, strict=True)}
+        return Merge(known, starts, None if state is None else state["merge"])
+
+    def state(self) -> dict[str, Any]:
+        """Where reading stands between two polls, for a checkpoint."""
+        return {
+            "positions": [(*place, seq) for place, seq in self._merge.positions().items()],
+            "merge": self._merge.state(),
+            "newest_ns": self._newest_ns,
+            "clock_ns": self._clock_ns,
+        }
 
     def require(self, *topics: str) -> None:
         """Raise `SourceError` unless the topics are there: those we write to, say."""
@@ -291,7 +347,7 @@ class KafkaSource:
     def __iter__(self) -> Iterator[Poll]:
         """Polls, until the end offsets seen at the start or until `stopping` is set."""
         merge = self._merge
-        newest_ns, read_at, before, idle_ns = 0, self._monotonic_ns(), 0, 0
+        base_ns, read_at, before, idle_ns = self._clock_ns, self._monotonic_ns(), 0, 0
         while not self.stopping:
             if self._until_end and merge.at_end:
                 return
@@ -306,9 +362,12 @@ class KafkaSource:
             self._press_back()
             ticks: list[Tick] = []
             if frames:
-                newest_ns, read_at = max(newest_ns, frames[-1].recv_ns), now_ns
-            elif newest_ns and sure and merge.at_end:
-                ticks.append(Tick(newest_ns + now_ns - read_at))
+                self._newest_ns = max(self._newest_ns, frames[-1].recv_ns)
+                self._clock_ns = base_ns = self._newest_ns
+                read_at = now_ns
+            elif base_ns and sure and merge.at_end:
+                self._clock_ns = base_ns + now_ns - read_at
+                ticks.append(Tick(self._clock_ns))
             if frames or ticks:
                 disorder, before = merge.disorder - before, merge.disorder
                 yield Poll(frames, ticks, merge.positions(), disorder)

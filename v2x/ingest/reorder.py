@@ -10,7 +10,7 @@ data alone: polls may be cut anywhere, and replay may run at any speed.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -66,14 +66,25 @@ class _Waiting(Generic[C]):
 
     def until(self, last: int) -> tuple[I8, C]:
         """Take out all rows of slices up to `last`, sorted by slice."""
-        k = np.concatenate([k for k, _ in self._parts] or [np.zeros(0, np.int64)])
-        rows = self._empty.concat([rows for _, rows in self._parts])
+        k, rows = self._all()
         order = np.argsort(k, kind="stable")
         n = int(np.count_nonzero(k <= last))
         rest = order[n:]
         self._parts = [(k[rest], rows.take(rest))] if rest.size else []
         order = order[:n]
         return k[order], rows.take(order)
+
+    def state(self) -> dict[str, Any]:
+        k, rows = self._all()
+        return {"k": k, "rows": {name: getattr(rows, name) for name, *_ in rows.schema()}}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._parts = []
+        self.put(state["k"], self._empty(**state["rows"]))
+
+    def _all(self) -> tuple[I8, C]:
+        k = np.concatenate([k for k, _ in self._parts] or [np.zeros(0, np.int64)])
+        return k, self._empty.concat([rows for _, rows in self._parts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +200,27 @@ class Reorder:
                 heard.recv_ns[h],
                 gap,
             )
+
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart: the clock, where the grid stands, and the rows that wait."""
+        return {
+            "clock_ns": self.clock_ns,
+            "done": self._done,
+            "newest": self._newest,
+            "silent": self._silent,
+            "observations": self._observations.state(),
+            "readings": self._readings.state(),
+            "heard": self._heard.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave, into a grid of the same step and wait."""
+        self.clock_ns, self._done = state["clock_ns"], state["done"]
+        self._newest = state["newest"]
+        self._silent = [(first, last) for first, last in state["silent"]]
+        self._observations.restore(state["observations"])
+        self._readings.restore(state["readings"])
+        self._heard.restore(state["heard"])
 
     @property
     def done(self) -> int:

@@ -5,6 +5,7 @@ forgetting it all changes no row, so it is cleared when a fleet outgrows it.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,14 @@ class Terminals:
         self.ident: I8 = np.full(slots, -1, np.int64)
         self._texts: NDArray[np.object_] = np.empty(slots, np.object_)
         self._known = 0
+
+    def state(self) -> dict[str, Any]:
+        """Nothing: it is a memo."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Remember nothing."""
+        self._clear(_FIRST)
 
     def open(self, frames: int) -> None:
         """Begin a poll of at most `frames` phones: at least half of the table stays free."""

@@ -246,7 +246,11 @@ class Airspace:
     def state(self) -> dict[str, Any]:
         """What must survive a restart: lists, numbers and arrays."""
         memory = {name: getattr(self._memory, name) for name, *_ in _Memory.schema()}
-        return {"claims": self.claims.state(), "memory": memory}
+        return {
+            "claims": self.claims.state(),
+            "memory": memory,
+            "schemes": list(self._schemes.items()),  # their texts may be forgotten by now
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Put back what `state` gave."""
@@ -254,6 +258,7 @@ class Airspace:
         self._memory = _Memory(
             **{n: np.array(state["memory"][n], dtype) for n, dtype, *_ in _Memory.schema()}
         )
+        self._schemes = {ident: scheme for ident, scheme in state["schemes"]}
 
     def _aircraft(
         self, tracks: Tracks, heights: Heights, idents: Mapping[int, str]

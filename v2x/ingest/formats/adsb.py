@@ -55,6 +55,7 @@ Kind: the category last heard, 0.9; before one is heard aircraft, 0.6.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +85,18 @@ class AdsbState:
 
     memory: Memory = field(default_factory=new_memory)
     texts: Texts = field(default_factory=lambda: Texts(text_of))
+
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart: the aircraft known, and the place of each in the table."""
+        at = np.flatnonzero(self.memory.whole[:, WHO])
+        return {"at": at, "whole": self.memory.whole[at], "real": self.memory.real[at]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave."""
+        self.memory = new_memory()
+        self.memory.whole[state["at"]] = state["whole"]
+        self.memory.real[state["at"]] = state["real"]
+        self.memory.known[0] = len(state["at"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ V, 1 S, 2 C, 3 U. Quality 0: no row; 6, 7: low quality; 8: simulated.
 from collections import Counter
 from dataclasses import dataclass, field
 from math import cos, nan, radians, sin
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -108,6 +108,23 @@ class Epoch:
         part = self.parts[kind]
         return None if part is None else part[1]
 
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart."""
+        return {
+            "tod_ns": self.tod_ns,
+            "first_ns": self.first_ns,
+            "last_ns": self.last_ns,
+            "parts": self.parts,
+            "seen": sorted(self.seen),
+            "last": self.last,
+        }
+
+    @classmethod
+    def restored(cls, state: dict[str, Any]) -> Self:
+        """Make the epoch that gave `state`."""
+        parts = [None if part is None else (part[0], tuple(part[1])) for part in state["parts"]]
+        return cls(**{**state, "parts": parts, "seen": set(state["seen"])})
+
 
 @dataclass(slots=True)
 class Stream:
@@ -121,6 +138,42 @@ class Stream:
     misses: int = 0
     loose: tuple[bytes, Fields, int] | None = None
     """A VTG that belongs to the next epoch: address, fields, arrival."""
+
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart."""
+        return {
+            "open": None if self.open is None else self.open.state(),
+            "closed_tod": self.closed_tod,
+            "closed_ns": self.closed_ns,
+            "usual": sorted(self.usual),
+            "usual_last": self.usual_last,
+            "misses": self.misses,
+            "loose": self.loose,
+        }
+
+    @classmethod
+    def restored(cls, state: dict[str, Any]) -> Self:
+        """Make the stream that gave `state`."""
+        made = cls(**{**state, "usual": frozenset(state["usual"])})
+        if state["open"] is not None:
+            made.open = Epoch.restored(state["open"])
+        if state["loose"] is not None:
+            address, fields, recv_ns = state["loose"]
+            made.loose = address, tuple(fields), recv_ns
+        return made
+
+
+class Streams(dict[int, Stream]):
+    """Streams by sensor row."""
+
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart."""
+        return {"streams": [(row, stream.state()) for row, stream in self.items()]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave."""
+        self.clear()
+        self.update((row, Stream.restored(plain)) for row, plain in state["streams"])
 
 
 class _Rows:
@@ -234,11 +287,11 @@ class Nmea:
         """No: a parked receiver may repeat a line, and a line may lack a date."""
         return False
 
-    def new_state(self) -> dict[int, Stream]:
+    def new_state(self) -> Streams:
         """Return no streams."""
-        return {}
+        return Streams()
 
-    def finish(self, sensors: SensorTable, state: dict[int, Stream]) -> Decoded:
+    def finish(self, sensors: SensorTable, state: Streams) -> Decoded:
         """Close the epochs that are open."""
         rows = _Rows(sensors)
         for sensor in sorted(state):
@@ -248,7 +301,7 @@ class Nmea:
         state.clear()
         return rows.decoded(np.empty(0, np.uint8))
 
-    def decode(self, batch: FrameBatch, sensors: SensorTable, state: dict[int, Stream]) -> Decoded:
+    def decode(self, batch: FrameBatch, sensors: SensorTable, state: Streams) -> Decoded:
         """One observation per epoch that these frames end, one reject code a frame."""
         n = len(batch)
         rows = _Rows(sensors)

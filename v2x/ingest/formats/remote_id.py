@@ -32,6 +32,7 @@ the same.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +68,16 @@ class RidState:
 
     senders: I8 = field(default_factory=lambda: np.zeros((rid_gb46750.SENDERS + 1, 4), np.int64))
     texts: Texts = field(default_factory=lambda: Texts(text_of))
+
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart: the rows of `senders` that are not blank."""
+        at = np.flatnonzero(self.senders.any(axis=1))
+        return {"at": at, "senders": self.senders[at]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave."""
+        self.senders[:] = 0
+        self.senders[state["at"]] = state["senders"]
 
 
 @dataclass(frozen=True, slots=True)

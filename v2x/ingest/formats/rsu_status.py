@@ -88,6 +88,14 @@ class Memory:
 
     faults: dict[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
 
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart."""
+        return {"faults": [(*unit, modules) for unit, modules in self.faults.items()]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave."""
+        self.faults = {(row, unit): tuple(modules) for row, unit, modules in state["faults"]}
+
     def replace(self, key: tuple[int, str], modules: tuple[str, ...]) -> tuple[str, ...]:
         """Put the list of a unit; its list before."""
         before = self.faults.pop(key, ())
