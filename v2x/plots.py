@@ -206,19 +206,26 @@ def _rows_of(sensor: Any, sensors: SensorRows | None) -> Any:
     return rows[0] if isinstance(sensor, str) else np.array(rows, np.int32)
 
 
+_BLANK = PlotColumns.blank(2048)
+
+
 def _bare(n: int, t_ns: int, sensor: int, z: F8, cov: F8) -> PlotColumns:
     """Rows of one scan that measured positions and nothing else."""
+    like = _BLANK if n <= len(_BLANK) else PlotColumns.blank(n)
+    times, sensors = like.t_ns[:n].copy(), like.sensor[:n].copy()
+    times.fill(t_ns)
+    sensors.fill(sensor)
     return PlotColumns(
-        t_ns=np.full(n, t_ns, np.int64),
-        sensor=np.full(n, sensor, np.int32),
+        t_ns=times,
+        sensor=sensors,
         z=z,
         cov=cov,
-        vel=np.full((n, 3), np.nan),
-        vel_sd=np.full(n, np.nan, np.float32),
-        ident=np.full(n, -1, np.int64),
-        track_ref=np.full(n, -1, np.int64),
-        kind=np.zeros(n, np.uint8),
-        kind_conf=np.zeros(n, np.float32),
-        flags=np.zeros(n, np.uint16),
-        row=np.full(n, -1, np.int32),
+        vel=like.vel[:n].copy(),
+        vel_sd=like.vel_sd[:n].copy(),
+        ident=like.ident[:n].copy(),
+        track_ref=like.track_ref[:n].copy(),
+        kind=like.kind[:n].copy(),
+        kind_conf=like.kind_conf[:n].copy(),
+        flags=like.flags[:n].copy(),
+        row=like.row[:n].copy(),
     )

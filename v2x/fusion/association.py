@@ -158,17 +158,17 @@ def solve_small(head: int, n_tracks: int, n_plots: int, g: Edges, alone: F8) -> 
 
 @kernel
 def solve_contested(
-    top: int, n: int, g: Edges, sweeps: int, tolerance: float, exact: int, alone: F8
+    m: int, n: int, g: Edges, sweeps: int, tolerance: float, exact: int, alone: F8
 ) -> None:
-    """Find the clusters that share plots and solve each; slots already solved have parent -1."""
+    """Find the clusters that share plots and solve each; ``g.contested[:m]`` are their slots."""
+    contested = g.contested
     parent, owner, start, degree = g.parent, g.owner, g.start, g.degree
     first, plot, follow, tail = g.first, g.plot, g.follow, g.tail
     by_plot, mine, nu = g.by_plot, g.mine, g.nu
     for j in range(n):
         owner[j] = -1
-    for i in range(top):
-        if parent[i] < 0:
-            continue
+    for c in range(m):
+        i = contested[c]
         for e in range(first[i], first[i + 1]):
             j = plot[e]
             if owner[j] < 0:
@@ -181,9 +181,8 @@ def solve_contested(
         start[j + 1] = start[j] + degree[j]
         degree[j] = start[j]
         owner[j] = -1
-    for i in range(top):
-        if parent[i] < 0:
-            continue
+    for c in range(m):
+        i = contested[c]
         r = root(parent, i)
         follow[i] = -1
         if r != i:
@@ -194,7 +193,8 @@ def solve_contested(
             by_plot[degree[j]] = e
             degree[j] += 1
             nu[e] = 1.0
-    for i in range(top):
+    for c in range(m):
+        i = contested[c]
         if parent[i] != i:
             continue
         n_plots = n_tracks = 0
@@ -232,10 +232,9 @@ def associate(
         alone[j] = 1.0
     for e in range(first[top]):
         degree[plot[e]] += 1
-    contested = False
+    m = 0
     for i in range(top):
         a, b = first[i], first[i + 1]
-        parent[i] = -1
         beta0[i] = 1.0
         if a == b:
             continue
@@ -244,8 +243,9 @@ def associate(
             shared |= degree[plot[e]] > 1
         if shared:
             parent[i] = i
-            contested = True
+            g.contested[m] = i
+            m += 1
         else:
             beta0[i] = solve_alone(a, b, plot, w, beta, alone)
-    if contested:
-        solve_contested(top, n, g, sweeps, tolerance, exact, alone)
+    if m:
+        solve_contested(m, n, g, sweeps, tolerance, exact, alone)

@@ -22,6 +22,7 @@ from v2x.fusion.layout import (
     Settings,
     Sheet,
 )
+from v2x.fusion.lives import CLAIM_FLAG, RELAYED_FLAG
 from v2x.fusion.motion import MAX_VAR, MIN_VAR, TWO_PI, exp_neg, flat_innovation, full_innovation
 from v2x.jit import inlined, kernel
 
@@ -87,9 +88,10 @@ def lay_out(
     """Sort one scan onto a grid that wraps round like a torus, and into canonical order.
 
     Cells are squares from the tile's origin, their side a power of two of at least ten deviations
-    of the least accurate plot; cell (x, y) falls into bucket (x mod m, y mod m), so one to four
-    buckets a plot will do whatever the extent, and strangers in a bucket fail the gate. Order is
-    (bucket, position, identity). Copies are dropped. Returns plots, m and the side.
+    of the least accurate plot, and up to 64 m where plots are so few that a cell would not hold
+    one; cell (x, y) falls into bucket (x mod m, y mod m), so one to four buckets a plot will do
+    whatever the extent, and strangers in a bucket fail the gate. Order is (bucket, position,
+    identity). Copies are dropped. Returns plots, m and the side.
     """
     z, cov, ident = sheet.z, sheet.cov, sheet.ident
     rows, order, start, bucket = look.row, look.order, look.start, look.bucket
@@ -102,10 +104,17 @@ def lay_out(
             counts[REFUSED] += 1
     while True:
         worst = 0.0
+        west = south = 1e300
+        east = north = -1e300
         for p in range(n):
-            worst = max(worst, max(cov[rows[p], 0], cov[rows[p], 3]))
+            j = rows[p]
+            worst = max(worst, max(cov[j, 0], cov[j, 3]))
+            west, east = min(west, z[j, 0]), max(east, z[j, 0])
+            south, north = min(south, z[j, 1]), max(north, z[j, 1])
         side = 8.0
         while side < 4096.0 and side * side < 100.0 * worst * inflate:
+            side *= 2.0
+        while n and side < 64.0 and 4.0 * n * side * side < (east - west) * (north - south):
             side *= 2.0
         scale = 1.0 / side
         m = 1
@@ -159,6 +168,7 @@ def lay_out(
 def gather(sheet: Sheet, n: int, inflate: float, c: float, unclaimed: float, look: Look) -> None:
     """Copy the plots of one scan in canonical order: `look.z`, `look.R` inflated, `look.c`."""
     z, cov, ident = sheet.z, sheet.cov, sheet.ident
+    label, vel, flags, plain = sheet.kind, sheet.vel, sheet.flags, look.plain
     rows, out, R, density = look.row, look.z, look.R, look.c
     for p in range(n):
         j = rows[p]
@@ -175,6 +185,12 @@ def gather(sheet: Sheet, n: int, inflate: float, c: float, unclaimed: float, loo
             out[p, 2] = math.nan
             R[p, 2] = R[p, 4] = R[p, 5] = 0.0
         density[p] = c * unclaimed if ident[j] >= 0 else c
+        plain[p] = (
+            ident[j] < 0
+            and label[j] == 0
+            and vel[j, 0] != vel[j, 0]
+            and not flags[j] & (CLAIM_FLAG | RELAYED_FLAG)
+        )
 
 
 @inlined
@@ -263,7 +279,7 @@ def gate(
     s, bar, r, when, mode, manner = live.s, live.bar, live.r, live.t, live.mode, live.manner
     claims, heard, kinds = live.ident, live.ident_ns, live.kinds
     lanes, like, modal = cfg.lanes, g.like, g.modal
-    z, R, c, start, rows = look.z, look.R, look.c, look.start, look.row
+    z, R, c, start, rows, plain = look.z, look.R, look.c, look.start, look.row, look.plain
     first, plot, weight, chance = g.first, g.plot, g.w, g.p_detect
     idents, labels, conf = sheet.ident, sheet.kind, sheet.kind_conf
     flat, full, widest = cfg.gate_flat, cfg.gate_full, max(cfg.gate_flat, cfg.gate_full)
@@ -324,12 +340,15 @@ def gate(
                     else:
                         v = likelihood_flat(s, i, z, R, j, modal, o, lanes)
                     like[ne] = v
-                    row = rows[j]
-                    if idents[row] >= 0:
-                        ident = idents[row]
-                        v *= claim_factor(claims, heard, i, ident, when[i], same, unclaimed, other)
-                    if 0 < labels[row] < KINDS:
-                        v *= kind_factor(kinds, i, labels[row], max(0.5, conf[row]), floor)
+                    if not plain[j]:
+                        row = rows[j]
+                        ident, label = idents[row], labels[row]
+                        if ident >= 0:
+                            v *= claim_factor(
+                                claims, heard, i, ident, when[i], same, unclaimed, other
+                            )
+                        if 0 < label < KINDS:
+                            v *= kind_factor(kinds, i, label, max(0.5, conf[row]), floor)
                     plot[ne] = j
                     weight[ne] = factor * v / c[j]
                     ne += 1

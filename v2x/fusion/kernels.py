@@ -261,22 +261,24 @@ def learn(
     idents, labels, conf, flags = sheet.ident, sheet.kind, sheet.kind_conf, sheet.flags
     vel, vel_sd = sheet.vel, sheet.vel_sd
     fed_sensor, fed_kind, fed_ns = live.fed_sensor, live.fed_kind, live.fed_ns
-    claims, heard, kinds, claimed = live.ident, live.ident_ns, live.kinds, live.claimed
-    s, mode, manner, p, lanes = live.s, live.mode, live.manner, motion.p, cfg.lanes
+    claims, heard, claimed = live.ident, live.ident_ns, live.claimed
+    s, mode, p, lanes = live.s, live.mode, motion.p, cfg.lanes
     for i in range(counts[TOP]):
         best = best_edge[i]
         if best < 0 or beta[best] <= 0.5:
             continue
-        row = rows[plot[best]]
-        kind = kind_in_effect(beams.kind[k], flags[row])
+        row, plain = rows[plot[best]], look.plain[plot[best]]
+        kind = beams.kind[k] if plain else kind_in_effect(beams.kind[k], flags[row])
         feed(fed_sensor, fed_kind, fed_ns, i, k, kind, t)
         if claimed[i] and not is_claim(kind):
             claimed[i] = 0
             counts[CLAIMS] -= 1
+        if plain:
+            continue
         if idents[row] >= 0:
             take_claim(claims, heard, i, idents[row], t)
         if 0 < labels[row] < KINDS:
-            take_kind(kinds, mode, manner, i, labels[row], conf[row])
+            take_kind(live, i, labels[row], conf[row])
         if vel[row, 0] == vel[row, 0]:
             var = velocity_var(vel_sd[row], factor) / beta[best]
             if abs(vel[row, 0]) < 1e4 and abs(vel[row, 1]) < 1e4:
@@ -419,8 +421,9 @@ def spawn(
         live.ident_ns[i, 0], live.ident_ns[i, 1] = t, 0
         for q in range(KINDS):
             kinds[i, q] = 0.0
+        live.kind[i], live.kind_prob[i] = 0, 1.0 / KINDS
         if 0 < label < KINDS:
-            kinds[i, label] = max(0.05, conf[row])
+            take_kind(live, i, label, conf[row])
         for q in range(FED):
             fed_sensor[i, q], live.fed_ns[i, q], live.fed_kind[i, q] = -1, 0, 0
         fed_sensor[i, 0], live.fed_ns[i, 0], live.fed_kind[i, 0] = k, t, kind
@@ -470,56 +473,6 @@ def choose(live: Live, beams: Beams, t: int, cfg: Settings, slots: I4, counts: I
     return n
 
 
-@kernel
-def run(
-    live: Live,
-    beams: Beams,
-    sheet: Sheet,
-    look: Look,
-    g: Edges,
-    cfg: Settings,
-    motion: Motion,
-    notes: Notes,
-    counts: I8,
-    scan: int,
-    t_end: int,
-    slots: I4,
-) -> int:
-    """Run the scans from number `scan` on, then choose what to report at `t_end` into `slots`.
-
-    Returns how many scans are done. Fewer than all: `g` has no room for the edges of the next
-    one. Grow it and call again.
-    """
-    for q in range(scan, sheet.scan_ns.shape[0]):
-        k, t = sheet.scan_sensor[q], sheet.scan_ns[q]
-        c = beams.clutter[k] + beams.birth[k]
-        copies, refused, inflate = counts[DUPLICATES], counts[REFUSED], beams.inflate[k]
-        n, m, side = lay_out(sheet, sheet.scan_first[q], sheet.scan_end[q], inflate, look, counts)
-        gather(sheet, n, inflate, c, cfg.unclaimed, look)
-        advance(live, beams, k, t, look, n, g, cfg, motion, counts)
-        least = LEAST * min(beams.p_detect[k], 1.0 - 1e-6)
-        ne = gate(live, sheet, look, n, m, side, least, g, cfg, motion, counts)
-        if ne < 0:
-            counts[DUPLICATES], counts[REFUSED] = copies, refused
-            return q
-        associate(counts[TOP], n, g, cfg.sweeps, cfg.tolerance, cfg.exact, look.alone)
-        weigh(live, beams, k, t, g, cfg, counts)
-        if ne:
-            residuals(live, k, t, sheet, look, g, notes, counts)
-        mix(live, look, g, motion, cfg, counts)
-        if ne:
-            factor = cfg.velocity_factor * math.sqrt(inflate)
-            learn(live, beams, k, t, sheet, look, g, factor, motion, cfg, counts)
-        if n:
-            conflicts(live, k, t, sheet, look, n, notes, counts)
-            if beams.spawns[k]:
-                spawn(live, beams, k, t, sheet, look, n, cfg, counts)
-        if counts[TOP] > 256 and counts[TOP] > 4 * counts[LIVE]:
-            compact(live, g.parent, counts)
-    counts[CHOSEN] = choose(live, beams, t_end, cfg, slots, counts)
-    return int(sheet.scan_ns.shape[0])
-
-
 @inlined
 def unfold(s: F8, i: int, x: F8, P: F8, q: int) -> None:
     """Row `i` of Gaussians as mean ``x[q]`` (6) and covariance ``P[q]`` (6, 6)."""
@@ -560,7 +513,7 @@ def report(
     row, lane_row, p, move = motion.bar, motion.row, motion.p, motion.move
     manner, lanes, manners = live.manner, cfg.lanes, motion.manners
     width, stamp = (WIDTH + 1) * len(lanes), 13 * len(lanes) + 1
-    kinds, claims, first, ids = live.kinds, live.ident, live.first, live.id
+    claims, first, ids = live.ident, live.first, live.id
     fed_sensor, fed_kind, fed_ns = live.fed_sensor, live.fed_kind, live.fed_ns
     x, P, exist, status = out.x, out.P, out.exist, out.status
     death = cfg.death
@@ -588,13 +541,7 @@ def report(
         exist[q] = r[i] * survival(death, dt)
         out.id[q], out.t_ns[q], out.ident[q] = ids[i], t, claims[i, 0]
         out.first_ns[q], out.last_ns[q] = first[i], last[i]
-        total, best = 0.0, 0
-        for k in range(KINDS):
-            total += kinds[i, k]
-            if kinds[i, k] > kinds[i, best]:
-                best = k
-        out.kind[q] = best
-        out.kind_prob[q] = (kinds[i, best] + 1.0 / KINDS) / (total + 1.0)
+        out.kind[q], out.kind_prob[q] = live.kind[i], live.kind_prob[i]
         age = t - last[i]
         status[q] = 1 if mode[i] & CONFIRMED else 0
         if (
@@ -616,3 +563,56 @@ def report(
                     new = 0
             sensors += new
         out.n_sensors[q], out.sensor_kinds[q] = sensors, bits
+
+
+@kernel
+def run(
+    live: Live,
+    beams: Beams,
+    sheet: Sheet,
+    look: Look,
+    g: Edges,
+    cfg: Settings,
+    motion: Motion,
+    notes: Notes,
+    counts: I8,
+    scan: int,
+    t_end: int,
+    slots: I4,
+    out: Output,
+) -> int:
+    """Run the scans from number `scan` on, then choose what to report at `t_end` into `slots`.
+
+    Reports into `out` if there is room. Returns how many scans are done. Fewer than all: `g` has
+    no room for the edges of the next one. Grow it and call again.
+    """
+    for q in range(scan, sheet.scan_ns.shape[0]):
+        k, t = sheet.scan_sensor[q], sheet.scan_ns[q]
+        c = beams.clutter[k] + beams.birth[k]
+        copies, refused, inflate = counts[DUPLICATES], counts[REFUSED], beams.inflate[k]
+        n, m, side = lay_out(sheet, sheet.scan_first[q], sheet.scan_end[q], inflate, look, counts)
+        gather(sheet, n, inflate, c, cfg.unclaimed, look)
+        advance(live, beams, k, t, look, n, g, cfg, motion, counts)
+        least = LEAST * min(beams.p_detect[k], 1.0 - 1e-6)
+        ne = gate(live, sheet, look, n, m, side, least, g, cfg, motion, counts)
+        if ne < 0:
+            counts[DUPLICATES], counts[REFUSED] = copies, refused
+            return q
+        associate(counts[TOP], n, g, cfg.sweeps, cfg.tolerance, cfg.exact, look.alone)
+        weigh(live, beams, k, t, g, cfg, counts)
+        if ne:
+            residuals(live, k, t, sheet, look, g, notes, counts)
+        mix(live, look, g, motion, cfg, counts)
+        if ne:
+            factor = cfg.velocity_factor * math.sqrt(inflate)
+            learn(live, beams, k, t, sheet, look, g, factor, motion, cfg, counts)
+        if n:
+            conflicts(live, k, t, sheet, look, n, notes, counts)
+            if beams.spawns[k]:
+                spawn(live, beams, k, t, sheet, look, n, cfg, counts)
+        if counts[TOP] > 256 and counts[TOP] > 4 * counts[LIVE]:
+            compact(live, g.parent, counts)
+    counts[CHOSEN] = choose(live, beams, t_end, cfg, slots, counts)
+    if counts[CHOSEN] <= out.id.shape[0]:
+        report(live, beams, t_end, cfg, motion, slots, counts[CHOSEN], out)
+    return int(sheet.scan_ns.shape[0])

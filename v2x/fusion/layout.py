@@ -85,6 +85,8 @@ class Live(NamedTuple):
         (cap, 2) newest and previous identity claim (-1 none), and when each was last heard.
     kinds
         (cap, 13) weight of evidence per kind.
+    kind, kind_prob
+        The most likely kind, and how likely.
     fed_sensor, fed_kind, fed_ns
         (cap, FED) sensors that fed it: row (-1 none), `SensorKind` in effect, time.
     claimed
@@ -109,6 +111,8 @@ class Live(NamedTuple):
     ident: I8
     ident_ns: I8
     kinds: F8
+    kind: U1
+    kind_prob: F4
     fed_sensor: I4
     fed_kind: U1
     fed_ns: I8
@@ -186,6 +190,8 @@ class Look(NamedTuple):
         (n, 3), (n, 6) plots, up NaN where not measured, and inflated covariance.
     c
         Density of false and new plots at each plot, with its identity factor.
+    plain
+        1 for plots that say where something is and nothing else.
     alone
         Probability that the plot belongs to no track.
     """
@@ -197,6 +203,7 @@ class Look(NamedTuple):
     z: F8
     R: F8
     c: F8
+    plain: U1
     alone: F8
 
 
@@ -204,8 +211,8 @@ class Edges(NamedTuple):
     """Scratch of one association: which plot may belong to which track.
 
     ``plot, w, mu, nu, beta, prefix, by_plot`` one per edge, `like` the density of the plot and
-    `modal` (edges x lanes) that of each lane, ``first`` (slots + 1) where the edges
-    of a slot begin, ``p_detect, beta0, parent, follow, tail`` one per slot, ``degree, owner,
+    `modal` (edges x lanes) that of each lane, ``first`` (slots + 1) where the edges of a slot
+    begin, ``p_detect, beta0, parent, follow, tail, contested`` one per slot, ``degree, owner,
     start, mine`` one per plot, `table` for exact sums; see `v2x.fusion.association`.
     """
 
@@ -224,6 +231,7 @@ class Edges(NamedTuple):
     parent: I4
     follow: I4
     tail: I4
+    contested: I4
     degree: I4
     owner: I4
     start: I4
@@ -330,6 +338,8 @@ def new_live(cap: int, lanes: int) -> Live:
         ident=np.full((cap, 2), -1, np.int64),
         ident_ns=np.zeros((cap, 2), np.int64),
         kinds=np.zeros((cap, KINDS)),
+        kind=np.zeros(cap, np.uint8),
+        kind_prob=np.zeros(cap, np.float32),
         fed_sensor=np.full((cap, FED), -1, np.int32),
         fed_kind=np.zeros((cap, FED), np.uint8),
         fed_ns=np.zeros((cap, FED), np.int64),
@@ -354,6 +364,7 @@ def new_look(n: int) -> Look:
         z=np.zeros((n, 3)),
         R=np.zeros((n, 6)),
         c=np.zeros(n),
+        plain=np.zeros(n, np.uint8),
         alone=np.zeros(n),
     )
 
@@ -394,6 +405,7 @@ def new_edges(slots: int, plots: int, edges: int, lanes: int) -> Edges:
         parent=ints(slots),
         follow=ints(slots),
         tail=ints(slots + EXACT_TRACKS),
+        contested=ints(slots),
         degree=ints(plots),
         owner=ints(plots),
         start=ints(plots + 1),

@@ -190,19 +190,23 @@ def take_claim(claims: I8, heard_ns: I8, i: int, ident: int, t: int) -> None:
 
 
 @kernel
-def take_kind(kinds: F8, mode: U1, manner: U1, i: int, kind: int, conf: float) -> None:
+def take_kind(live: Live, i: int, kind: int, conf: float) -> None:
     """Add a label to the evidence (bounded, so that a later truth can win); sets how it moves."""
+    kinds, mode, manner = live.kinds, live.mode, live.manner
     total = 0.0
     for k in range(KINDS):
         total += kinds[i, k]
     if total > 20.0:
         for k in range(KINDS):
             kinds[i, k] *= 20.0 / total
+        total = 20.0
     kinds[i, kind] += max(0.05, conf)
+    total += max(0.05, conf)
     best = 0
     for k in range(1, KINDS):
         if kinds[i, k] > kinds[i, best]:
             best = k
+    live.kind[i], live.kind_prob[i] = best, (kinds[i, best] + 1.0 / KINDS) / (total + 1.0)
     manner[i] = manner_of(best)
     if 8 <= best <= 11:
         mode[i] |= AIR
@@ -290,6 +294,7 @@ def compact(live: Live, moved: I4, counts: I8) -> None:
         live.r[d], live.t[d], live.mode[d] = live.r[i], live.t[i], live.mode[i]
         live.last[d], live.first[d] = live.last[i], live.first[i]
         live.serial[d], live.id[d], live.claimed[d] = live.serial[i], live.id[i], live.claimed[i]
+        live.kind[d], live.kind_prob[d] = live.kind[i], live.kind_prob[i]
         live.ident[d], live.ident_ns[d], live.kinds[d] = (
             live.ident[i],
             live.ident_ns[i],

@@ -12,12 +12,13 @@ from v2x.columns import F8, I4, I8
 from v2x.errors import ConfigError
 from v2x.fusion import kernels, layout, modes, snapshot
 from v2x.fusion.history import BEGINNING, Checkpoint, History, Step, blank_above, copy_of, scan_keys
-from v2x.fusion.layout import Beams, Live, Settings, Sheet
+from v2x.fusion.layout import Beams, Live, Output, Settings, Sheet
 from v2x.plots import PlotColumns, Plots
 from v2x.sensors import Sensor, SensorTable
 from v2x.tracks import Residuals, Tracks
 
 _ID_MASK = 0x7FFF_FFFF_FFFF_FFFF
+_NOTHING = layout.new_output(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,9 +254,12 @@ class Tracker:
             self._fold(step)
             self._name(step.end)
             self._replayed.append(self._make_residuals())
-        self._fold(steps[-1])
+        # a track is reported first because of a plot: so many will do, but for rare exceptions
+        room = int(self._counts[layout.CHOSEN]) + len(steps[-1].sheet.z) + 16
+        out = layout.new_output(room)
+        self._fold(steps[-1], out)
         self._history.forget(self._last[0], t_ns)
-        return self._report(t_ns)
+        return self._report(t_ns, out)
 
     @property
     def residuals(self) -> Residuals:
@@ -333,7 +337,7 @@ class Tracker:
         if bad:
             raise ValueError(f"plots name a sensor row outside 0..{len(self.sensors) - 1}")
 
-    def _fold(self, step: Step) -> None:
+    def _fold(self, step: Step, out: Output = _NOTHING) -> None:
         """Fold in the scans of one step, and leave a checkpoint where one is due."""
         sheet = step.sheet
         self._counts[layout.RESIDUALS] = 0
@@ -343,17 +347,17 @@ class Tracker:
             cell = self._history.due(part)
             if cell is not None:
                 self._history.checkpoints.append(self._checkpoint(cell))
-            self._run(part, step.end)
+            self._run(part, step.end, out)
             if len(part.scan_ns):
                 self._last = int(part.scan_ns[-1]), int(part.scan_sensor[-1])
         self._history.close(step)
 
-    def _run(self, sheet: Sheet, t_ns: int) -> None:
+    def _run(self, sheet: Sheet, t_ns: int, out: Output) -> None:
         done = 0
         while True:
             done = kernels.run(
                 self._live, self._beams, sheet, self._look, self._edges, self._cfg, self._motion,
-                self._notes, self._counts, done, t_ns, self._slots,
+                self._notes, self._counts, done, t_ns, self._slots, out,
             )  # fmt: skip
             if done == len(sheet.scan_ns):
                 return
@@ -412,24 +416,32 @@ class Tracker:
                 self._lanes,
             )
 
-    def _name(self, t_ns: int) -> None:
-        """Give ids to tracks that are to be reported at `t_ns` for the first time."""
+    def _name(self, t_ns: int) -> I8:
+        """Give ids to tracks that are to be reported at `t_ns` for the first time; which of them.
+
+        Numbers are places in the report.
+        """
         slots = self._slots[: int(self._counts[layout.CHOSEN])]
-        new = slots[self._live.id[slots] < 0]
+        new = np.flatnonzero(self._live.id[slots] < 0)
         if len(new):
-            for slot in new.tolist():
+            for slot in slots[new].tolist():
                 self._live.id[slot] = self._id(slot)
             self._reported += len(new)
             self._named_ns = max(self._named_ns, t_ns)
+        return new
 
-    def _report(self, t_ns: int) -> Tracks:
-        self._name(t_ns)
+    def _report(self, t_ns: int, out: Output) -> Tracks:
         n = int(self._counts[layout.CHOSEN])
-        out = layout.new_output(n)
-        kernels.report(
-            self._live, self._beams, t_ns, self._cfg, self._motion, self._slots, n, out
-        )  # fmt: skip
-        return Tracks(**out._asdict())
+        new = self._name(t_ns)
+        if n > len(out.id):
+            out = layout.new_output(n)
+            kernels.report(
+                self._live, self._beams, t_ns, self._cfg, self._motion, self._slots, n, out
+            )
+        if len(new):
+            out.id[new] = self._live.id[self._slots[new]]
+        columns: dict[str, Any] = out._asdict()
+        return Tracks(**{name: column[:n] for name, column in columns.items()})
 
     def _id(self, slot: int) -> int:
         """Hash the tile and the founding plot of a slot to 63 bits."""
