@@ -110,7 +110,7 @@ def test_gate_finds_exactly_the_pairs_of_a_full_search(spread):
     got, side_m, side = gating.lay_out(sheet, 0, n, 1.0, look, counts)
     assert got == n
     gating.gather(sheet, n, 1.0, 1e-5, 0.05, look)
-    ne = gating.gate(live, sheet, look, n, side_m, side, 0.09, g, cfg, scratch, counts)
+    ne = gating.gate(live, sheet, look, 0, n, side_m, side, 0.09, g, cfg, scratch, counts)
     found = {
         (i, int(look.row[g.plot[e]])): g.w[e]
         for i in range(m)

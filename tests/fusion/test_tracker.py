@@ -76,7 +76,7 @@ def nominal():
 )
 def test_accuracy_of_constant_velocity_is_what_the_scenario_allows(name, size, bar):
     world = make(name, size, 0)
-    _, made = run(world)
+    _, made = run(world, TrackerConfig(motion="cv"))
     keep = range(9, 100)
     ours = [t.take(t.exist >= 0.5) for t in made]
     result = score(

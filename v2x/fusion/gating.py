@@ -22,7 +22,7 @@ from v2x.fusion.layout import (
     Settings,
     Sheet,
 )
-from v2x.fusion.lives import CLAIM_FLAG, RELAYED_FLAG
+from v2x.fusion.lives import CLAIM_FLAG, RELAYED_FLAG, ref_factor
 from v2x.fusion.motion import MAX_VAR, MIN_VAR, TWO_PI, exp_neg, flat_innovation, full_innovation
 from v2x.jit import inlined, kernel
 
@@ -169,6 +169,7 @@ def gather(sheet: Sheet, n: int, inflate: float, c: float, unclaimed: float, loo
     """Copy the plots of one scan in canonical order: `look.z`, `look.R` inflated, `look.c`."""
     z, cov, ident = sheet.z, sheet.cov, sheet.ident
     label, vel, flags, plain = sheet.kind, sheet.vel, sheet.flags, look.plain
+    ref = sheet.track_ref
     rows, out, R, density = look.row, look.z, look.R, look.c
     for p in range(n):
         j = rows[p]
@@ -189,6 +190,7 @@ def gather(sheet: Sheet, n: int, inflate: float, c: float, unclaimed: float, loo
             ident[j] < 0
             and label[j] == 0
             and vel[j, 0] != vel[j, 0]
+            and ref[j] < 0
             and not flags[j] & (CLAIM_FLAG | RELAYED_FLAG)
         )
 
@@ -257,6 +259,7 @@ def gate(
     live: Live,
     sheet: Sheet,
     look: Look,
+    k: int,
     n: int,
     m: int,
     side: float,
@@ -266,7 +269,7 @@ def gate(
     motion: Motion,
     counts: I8,
 ) -> int:
-    """List which plot may belong to which track, with its weight relative to clutter.
+    """List which plot of sensor `k` may belong to which track, with its weight relative to clutter.
 
     A plot near a track that the sensor cannot see, as its coverage says, is evidence against that
     coverage: such a track is taken as seen with probability `least`, if it has an edge at all.
@@ -281,7 +284,8 @@ def gate(
     lanes, like, modal = cfg.lanes, g.like, g.modal
     z, R, c, start, rows, plain = look.z, look.R, look.c, look.start, look.row, look.plain
     first, plot, weight, chance = g.first, g.plot, g.w, g.p_detect
-    idents, labels, conf = sheet.ident, sheet.kind, sheet.kind_conf
+    idents, labels, conf, refs = sheet.ident, sheet.kind, sheet.kind_conf, sheet.track_ref
+    fed_sensor, fed_ref = live.fed_sensor, live.fed_ref
     flat, full, widest = cfg.gate_flat, cfg.gate_full, max(cfg.gate_flat, cfg.gate_full)
     same, unclaimed, other, floor = cfg.same, cfg.unclaimed, cfg.other, cfg.kind_floor
     re = rn = 0.0
@@ -318,8 +322,8 @@ def gate(
                 b = min(b, math.floor((e + max(p, q) + half) * scale))
             b = min(b, a + mask)
             for x in range(a, b + 1):
-                k = (y & mask) * m + (x & mask)
-                for j in range(start[k], start[k + 1]):
+                bucket = (y & mask) * m + (x & mask)
+                for j in range(start[bucket], start[bucket + 1]):
                     if not (abs(z[j, 0] - e) <= hx and abs(z[j, 1] - u) <= hy):
                         continue
                     tall = not math.isnan(z[j, 2])
@@ -347,6 +351,8 @@ def gate(
                             v *= claim_factor(
                                 claims, heard, i, ident, when[i], same, unclaimed, other
                             )
+                        if refs[row] >= 0:
+                            v *= ref_factor(fed_sensor, fed_ref, i, k, refs[row], cfg.same_ref)
                         if 0 < label < KINDS:
                             v *= kind_factor(kinds, i, label, max(0.5, conf[row]), floor)
                     plot[ne] = j

@@ -261,6 +261,7 @@ def learn(
     idents, labels, conf, flags = sheet.ident, sheet.kind, sheet.kind_conf, sheet.flags
     vel, vel_sd = sheet.vel, sheet.vel_sd
     fed_sensor, fed_kind, fed_ns = live.fed_sensor, live.fed_kind, live.fed_ns
+    fed_ref, refs = live.fed_ref, sheet.track_ref
     claims, heard, claimed = live.ident, live.ident_ns, live.claimed
     s, mode, p, lanes = live.s, live.mode, motion.p, cfg.lanes
     for i in range(counts[TOP]):
@@ -269,7 +270,7 @@ def learn(
             continue
         row, plain = rows[plot[best]], look.plain[plot[best]]
         kind = beams.kind[k] if plain else kind_in_effect(beams.kind[k], flags[row])
-        feed(fed_sensor, fed_kind, fed_ns, i, k, kind, t)
+        feed(fed_sensor, fed_kind, fed_ns, fed_ref, i, k, kind, t, -1 if plain else refs[row])
         if claimed[i] and not is_claim(kind):
             claimed[i] = 0
             counts[CLAIMS] -= 1
@@ -426,7 +427,9 @@ def spawn(
             take_kind(live, i, label, conf[row])
         for q in range(FED):
             fed_sensor[i, q], live.fed_ns[i, q], live.fed_kind[i, q] = -1, 0, 0
+            live.fed_ref[i, q] = -1
         fed_sensor[i, 0], live.fed_ns[i, 0], live.fed_kind[i, 0] = k, t, kind
+        live.fed_ref[i, 0] = sheet.track_ref[row]
         live.claimed[i] = is_claim(kind)
         counts[CLAIMS] += is_claim(kind)
         live.born_sensor[i], live.born_ident[i] = k, idents[row]
@@ -594,7 +597,7 @@ def run(
         gather(sheet, n, inflate, c, cfg.unclaimed, look)
         advance(live, beams, k, t, look, n, g, cfg, motion, counts)
         least = LEAST * min(beams.p_detect[k], 1.0 - 1e-6)
-        ne = gate(live, sheet, look, n, m, side, least, g, cfg, motion, counts)
+        ne = gate(live, sheet, look, k, n, m, side, least, g, cfg, motion, counts)
         if ne < 0:
             counts[DUPLICATES], counts[REFUSED] = copies, refused
             return q

@@ -87,8 +87,9 @@ class Live(NamedTuple):
         (cap, 13) weight of evidence per kind.
     kind, kind_prob
         The most likely kind, and how likely.
-    fed_sensor, fed_kind, fed_ns
-        (cap, FED) sensors that fed it: row (-1 none), `SensorKind` in effect, time.
+    fed_sensor, fed_kind, fed_ns, fed_ref
+        (cap, FED) sensors that fed it: row (-1 none), `SensorKind` in effect, time, and the
+        sender's own number of the object (-1 none).
     claimed
         1 while only self-reports and relays of them ever fed it.
     born_sensor, born_z, born_ident
@@ -116,6 +117,7 @@ class Live(NamedTuple):
     fed_sensor: I4
     fed_kind: U1
     fed_ns: I8
+    fed_ref: I8
     claimed: U1
     born_sensor: I4
     born_z: F8
@@ -168,6 +170,7 @@ class Sheet(NamedTuple):
     vel: F8
     vel_sd: F4
     ident: I8
+    track_ref: I8
     kind: U1
     kind_conf: F4
     flags: U2
@@ -309,6 +312,7 @@ class Settings(NamedTuple):
     same: float
     unclaimed: float
     other: float
+    same_ref: float
     kind_floor: float
     velocity_factor: float
     max_claims: int
@@ -343,6 +347,7 @@ def new_live(cap: int, lanes: int) -> Live:
         fed_sensor=np.full((cap, FED), -1, np.int32),
         fed_kind=np.zeros((cap, FED), np.uint8),
         fed_ns=np.zeros((cap, FED), np.int64),
+        fed_ref=np.full((cap, FED), -1, np.int64),
         claimed=np.zeros(cap, np.uint8),
         born_sensor=np.zeros(cap, np.int32),
         born_z=np.zeros((cap, 3)),

@@ -160,21 +160,41 @@ def kind_in_effect(kind: int, flags: int) -> int:
 
 
 @inlined
-def feed(fed_sensor: I4, fed_kind: U1, fed_ns: I8, i: int, k: int, kind: int, t: int) -> None:
-    """Note that sensor `k` fed track `i`, as `kind`; the stalest entry gives way."""
+def feed(
+    fed_sensor: I4,
+    fed_kind: U1,
+    fed_ns: I8,
+    fed_ref: I8,
+    i: int,
+    k: int,
+    kind: int,
+    t: int,
+    ref: int,
+) -> None:
+    """Note that sensor `k` fed track `i`, as `kind`, with its number; the stalest gives way."""
     spot, oldest = 0, 2**62
     for f in range(FED):
         if fed_sensor[i, f] < 0:
             spot = f
             break
         if fed_sensor[i, f] == k and fed_kind[i, f] == kind:
-            fed_ns[i, f] = t
+            fed_ns[i, f], fed_ref[i, f] = t, ref
             return
         if fed_ns[i, f] < oldest:
             spot, oldest = f, fed_ns[i, f]
     fed_sensor[i, spot] = k
     fed_kind[i, spot] = kind
     fed_ns[i, spot] = t
+    fed_ref[i, spot] = ref
+
+
+@inlined
+def ref_factor(fed_sensor: I4, fed_ref: I8, i: int, k: int, ref: int, same: float) -> float:
+    """Weight of the number `ref` >= 0 that sensor `k` gives a plot, on track `i`."""
+    for f in range(FED):
+        if fed_sensor[i, f] == k and fed_ref[i, f] == ref:
+            return same
+    return 1.0
 
 
 @kernel
@@ -300,11 +320,8 @@ def compact(live: Live, moved: I4, counts: I8) -> None:
             live.ident_ns[i],
             live.kinds[i],
         )
-        live.fed_sensor[d], live.fed_kind[d], live.fed_ns[d] = (
-            live.fed_sensor[i],
-            live.fed_kind[i],
-            live.fed_ns[i],
-        )
+        live.fed_sensor[d], live.fed_kind[d] = live.fed_sensor[i], live.fed_kind[i]
+        live.fed_ns[d], live.fed_ref[d] = live.fed_ns[i], live.fed_ref[i]
         live.born_sensor[d], live.born_ident[d] = live.born_sensor[i], live.born_ident[i]
         live.born_z[d] = live.born_z[i]
         live.mode[i] = 0

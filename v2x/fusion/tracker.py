@@ -52,6 +52,9 @@ class TrackerConfig:
         keeps more identities in dense traffic.
     ident_same, ident_unclaimed, ident_other
         Relative likelihood of an identity claim: track has the same, none (also clutter), another.
+    same_ref_factor
+        What it weighs that the sender gives an object the number it gave this track last time: a
+        hint, for senders swap numbers.
     kind_floor
         Least likelihood of a label: a wrong one must not break a track.
     velocity_sd_factor
@@ -91,6 +94,7 @@ class TrackerConfig:
     ident_same: float = 1.0
     ident_unclaimed: float = 0.05
     ident_other: float = 1e-4
+    same_ref_factor: float = 5.0
     kind_floor: float = 0.05
     velocity_sd_factor: float = 4.0
     max_claim_tracks: int = 4096
@@ -128,6 +132,7 @@ class TrackerConfig:
             same=float(self.ident_same),
             unclaimed=float(self.ident_unclaimed),
             other=float(self.ident_other),
+            same_ref=float(self.same_ref_factor),
             kind_floor=float(self.kind_floor),
             velocity_factor=float(self.velocity_sd_factor),
             max_claims=int(self.max_claim_tracks),
@@ -527,6 +532,7 @@ def _sheet(plots: Plots) -> Sheet:
         vel=_door(rows.vel, np.float64),
         vel_sd=_door(rows.vel_sd, np.float32),
         ident=_door(rows.ident, np.int64),
+        track_ref=_door(rows.track_ref, np.int64),
         kind=_door(rows.kind, np.uint8),
         kind_conf=_door(rows.kind_conf, np.float32),
         flags=_door(rows.flags, np.uint16),
