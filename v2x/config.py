@@ -57,6 +57,9 @@ class TrackerSettings(_Section):
     psd_m2_s3: Finite = Field(4.0, gt=0, description="acceleration noise of `cv`, horizontal")
     psd_up_m2_s3: Finite = Field(1.0, gt=0, description="acceleration noise of `cv`, vertical")
     birth_ratio: Finite = Field(0.01, gt=0, description="new objects per look over clutter")
+    history_s: Finite = Field(
+        5.0, ge=0, le=30, description="how late a row may be and still be folded in; 0: not at all"
+    )
 
 
 class SensorSettings(_Section):

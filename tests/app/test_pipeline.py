@@ -59,9 +59,9 @@ def test_a_tick_stands_in_its_place_between_the_frames_of_a_poll(tmp_path):
 def test_every_frame_has_one_fate_and_every_row_too(tmp_path):
     pipeline = Pipeline(settings(tmp_path))
     good = look(0, 0, lat=[39.13], lon=[117.35])
-    late = Frame(T + 2 * S, "radar", "columns", look(0, 1, lat=[39.13], lon=[117.35]).payload)
-    ahead = Frame(T + 2 * S, "radar", "columns", look(60, 2, lat=[39.1], lon=[117.3]).payload)
-    bad = Frame(T + 2 * S, "radar", "columns", b"\xc1", ("t", 0), 9)
+    late = Frame(T + 6 * S, "radar", "columns", look(0, 1, lat=[39.13], lon=[117.35]).payload)
+    ahead = Frame(T + 6 * S, "radar", "columns", look(60, 2, lat=[39.1], lon=[117.3]).payload)
+    bad = Frame(T + 6 * S, "radar", "columns", b"\xc1", ("t", 0), 9)
     bearing = look(2, 3, az=[0.1], el=[0.1])
     pipeline.feed(Poll([good, good, bearing, late, ahead, bad]))
     assert [(d.reason, d.frame.seq) for d in pipeline.dead] == [("bad_map", 9)]

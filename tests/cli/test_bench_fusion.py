@@ -16,14 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from replay.scenarios import library
 from replay.scenarios.fusion import make
 from v2x import cli
-from v2x.cli.bench import charts, judging, measuring, peers, report, runs
+from v2x.cli.bench import charts, feeding, judging, measuring, peers, report, runs
 from v2x.cli.bench import fusion as bench
 from v2x.cli.bench.markup import Markup, node
 from v2x.cli.bench.measuring import Estimates, Stopwatch, latency
 from v2x.errors import ConfigError, SourceError
-from v2x.fusion import TrackerConfig
+from v2x.fusion import Tracker, TrackerConfig
+from v2x.plots import Plots
+from v2x.sensors import SensorTable
 
 ROOT = Path(__file__).resolve().parents[2]
 SCANS = 45
@@ -140,7 +143,7 @@ def test_the_command_line_in_the_report_gives_the_same_accuracy_again():
 
 def test_settings_reach_the_tracker_and_the_stream_changes_the_draw():
     plain = accuracy(measured())
-    stiff = accuracy(measured("--config", "psd_ground_m2_s3=0.01"))
+    stiff = accuracy(measured("--config", "motion=cv,psd_m2_s3=0.01"))
     other = accuracy(measured("--stream", "1"))
     assert stiff[0]["gospa"] != plain[0]["gospa"]
     assert stiff[0]["plots"] == plain[0]["plots"]
@@ -155,7 +158,8 @@ def test_bounds_stand_beside_the_trackers_and_have_no_speed(tmp_path):
     assert bounds
     assert all(name.startswith("bound-") for name in bounds)
     assert all(rows[name]["plots_per_cpu_s"] is None for name in bounds)
-    assert rows["bound-known-turn"]["gospa_n"]["mean"] < rows["v2x"]["gospa_n"]["mean"]
+    means = {name: rows[name]["gospa_n"]["mean"] for name in bounds}
+    assert means["bound-known-turn"] < means["bound-known-cv"]
     assert made["summary"][0]["ratios"] == {}
     assert made["command"].endswith("--bound")
     page = read(out.read_text(encoding="utf-8"))
@@ -289,6 +293,72 @@ def test_bearings_are_refused_before_anything_runs(monkeypatch):
     made = CliRunner().invoke(cli.app, words)
     assert isinstance(made.exception, ConfigError)
     assert "bearing" in str(made.exception)
+
+
+def test_every_scenario_but_bearings_becomes_steps_and_no_row_is_lost():
+    for name in library.NAMES:
+        if name == "bearing":
+            continue
+        small = library.make(name, 12, 0, stream=1, scans=40)
+        scans = feeding.feed(small)
+        assert [scan.t_ns for scan in scans] == small.scan_ns
+        if not small.arrival_ns:
+            assert [len(scan.own.z) for scan in scans] == [len(z) for z in small.plots]
+
+
+def test_a_late_row_stands_in_the_first_scan_after_half_a_second_that_it_could_reach():
+    late = library.make("late_rows", 20, 3)
+    scans = feeding.feed(late)
+    table = SensorTable.of(late.sensors())
+    want: dict[int, list] = {}
+    for k, (t, came) in enumerate(zip(late.scan_ns, late.arrival_ns, strict=True)):
+        sensor = table.row(late.sensors()[late.scan_sensor[k]].name)
+        for place, arrival in zip(late.plots[k].tolist(), came.tolist(), strict=True):
+            n = k
+            if arrival > t + feeding.WAIT_NS:
+                half = 500_000_000
+                held = next(h for h in range(0, 40 * half, half) if h >= arrival - feeding.WAIT_NS)
+                n = next((n for n, s in enumerate(late.scan_ns) if s >= held), -1)
+            want.setdefault(n, []).append((t, sensor, *place))
+    lost = want.pop(-1, [])
+    assert 0 < len(lost) < 0.05 * sum(len(z) for z in late.plots)
+    for n, scan in enumerate(scans):
+        rows = scan.plots().rows
+        columns = rows.t_ns.tolist(), rows.sensor.tolist(), rows.z[:, :2].tolist()
+        got = [(t, sensor, *place) for t, sensor, place in zip(*columns, strict=True)]
+        assert sorted(got) == sorted(want.get(n, []))
+    assert sum(scan.late is not None for scan in scans) > 10
+
+
+def test_tracks_after_late_rows_are_those_of_the_rows_in_order():
+    late = library.make("late_rows", 20, 1)
+    scans = feeding.feed(late)
+    config = feeding.reaching(late, TrackerConfig())
+    n = max(k for k, scan in enumerate(scans) if scan.late is not None)
+    one, two = (Tracker(late.sensors(), config) for _ in range(2))
+    for scan in scans[: n + 1]:
+        tracks = one.step(scan.plots(), scan.t_ns)
+    assert one.tally.too_late == 0
+    assert one.tally.replays > 10
+    whole = Plots.concat([scan.plots() for scan in scans[: n + 1]])
+    for k in range(n + 1):
+        mine = whole.rows.take(whole.rows.t_ns == late.scan_ns[k])
+        plots = Plots.of(mine, [scans[k].own.sensor], [late.scan_ns[k]])
+        in_order = two.step(plots, late.scan_ns[k])
+    assert len(tracks) > 10
+    for name in ("id", "x", "P", "exist"):
+        assert np.array_equal(getattr(tracks, name), getattr(in_order, name))
+
+
+def test_sources_tell_their_velocities_and_their_numbers():
+    world = library.make("sources", 20, 0, scans=60)
+    scans = feeding.feed(world)
+    for k, scan in enumerate(scans):
+        rows = scan.plots().rows
+        assert np.array_equal(rows.track_ref, world.track_ref[k])
+        assert np.array_equal(rows.vel[:, :2], world.vel[k], equal_nan=True)
+        assert np.allclose(rows.vel_sd, world.vel_sd[k], equal_nan=True)
+    assert sum((scan.plots().rows.track_ref >= 0).sum() for scan in scans) > 200
 
 
 def test_scenarios_with_other_sensors_run_for_their_ten_seconds_at_their_published_size():

@@ -28,6 +28,7 @@ from v2x.geodesy import undulation
 from v2x.ingest.decoding import DEAD, DUPLICATE, PROCESSED, DeadLetter, Decoding, Rows
 from v2x.ingest.formats import format_named
 from v2x.ingest.reorder import Reorder, Slice
+from v2x.ingest.timestamps import SECOND
 from v2x.lowalt.airspace import Airspace
 from v2x.lowalt.registry import load_plans, load_registry
 from v2x.lowalt.volumes import ZoneIndex
@@ -87,10 +88,16 @@ class Pipeline:
         self._keep = keep
         self._decoding = Decoding(self.sensors)
         waits = self.sensors.wait_ns()
-        self._reorder = Reorder(config.grid.slice_ms * 1_000_000, int(max(waits, default=0)))
+        history_s = config.tracker.history_s
+        self._reorder = Reorder(
+            config.grid.slice_ms * 1_000_000,
+            int(max(waits, default=0)),
+            round(history_s * SECOND),
+        )
+        reach_s = history_s + self._reorder.hold_ns / SECOND if history_s else 0.0
         self._tracker = Tracker(
             self.sensors,
-            TrackerConfig(**config.tracker.model_dump()),
+            TrackerConfig(**config.tracker.model_dump() | {"history_s": reach_s}),
             tile_name=config.site.name,
             height_ref_m=self.tile.h0,
         )
@@ -178,6 +185,11 @@ class Pipeline:
     def tracks(self) -> int:
         """How many tracks were ever reported."""
         return self._tracker.tally.reported
+
+    @property
+    def folded(self) -> int:
+        """How many rows the tracker went back for: they were used although their slice was over."""
+        return self._reorder.folded
 
     @property
     def passed(self) -> int:

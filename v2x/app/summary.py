@@ -52,8 +52,10 @@ def summary(pipeline: "Pipeline", cpu_s: float, steal_s: float) -> dict[str, Any
     """What a run did, as JSON-able values.
 
     ``frames`` hold the conservation law: in = processed + dead_letter + late + duplicate; ``rows``
-    theirs: decoded = used + late + refused. Alerts of cause ``self`` stand apart in ``self``. A
-    restored pipeline counts from the start of its run, but times and digests what it did itself.
+    theirs: decoded = used + late + refused. ``folded`` rows are none of the late ones: their slice
+    was closed when they came, but the tracker went back for them. Alerts of cause ``self`` stand
+    apart in ``self``. A restored pipeline counts from the start of its run, but times and digests
+    what it did itself.
     """
     counts = pipeline.counts
     rejects: dict[str, dict[str, int]] = {}
@@ -74,6 +76,7 @@ def summary(pipeline: "Pipeline", cpu_s: float, steal_s: float) -> dict[str, Any
         "rows": dict(counts.rows),
         "rejects": rejects,
         "merge_disorder": counts.merge_disorder,
+        "folded": pipeline.folded,
         "slices": pipeline.slices,
         "tracks": pipeline.tracks,
         "alerts": {

@@ -6,6 +6,10 @@ every sensor promises its rows within its own wait, so a silent, dead or late on
 up, and a clock that runs ahead moves nothing. The arrival clock is the running maximum of `recv_ns`
 over frames and ticks, so which slice a row falls into, and whether it is late, follows from the
 data alone: polls may be cut anywhere, and replay may run at any speed.
+
+A row whose slice was closed is folded in later, with its own time, if it is not older than the
+tracker can go back: it stands in the next slice whose end is a multiple of half a second. One that
+is older, or that its sender had stored while out of reach, is late, and history only.
 """
 
 from collections.abc import Iterator
@@ -16,13 +20,16 @@ import numpy as np
 
 from v2x.columns import B1, I4, I8, Columns, column
 from v2x.ingest.timestamps import FUTURE_NS
-from v2x.observations import Observations
-from v2x.readings import Readings
+from v2x.observations import Flag, Observations
+from v2x.readings import Name, Readings
 
 C = TypeVar("C", bound=Columns)
 
 SILENCE_NS = 60_000_000_000
 """All sources quiet for longer: the tracks end and the gap is one step."""
+HOLD_NS = 500_000_000
+"""Rows to be folded in wait for a multiple of this: the tracker goes back for all of them at once,
+twice a second at most, whatever a sender that is always seconds behind sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +41,9 @@ class Slice:
     t_ns
         End of the slice.
     observations, readings
-        Rows of the slice. Readings that came after their own slice was closed stand in the first
-        slice that was open when they came: a device's word is never lost.
+        Rows of the slice, and older ones to be folded in. Readings that came after their own slice
+        was closed stand in the first slice that was open when they came: a device's word is never
+        lost. But empty looks say nothing to anybody but the tracker, and are rows to this module.
     heard_sensor, heard_ns
         Frames that arrived before this slice was closed: sensor row and arrival.
     gap
@@ -102,11 +110,26 @@ class Reorder:
         Step of the grid.
     wait_ns
         How long after its end a slice waits for rows: the longest wait of the sensors.
+    history_ns
+        How much older than the newest closed slice a row may be and still be folded in; less than
+        `SILENCE_NS`, so that none can come from before a gap. 0: none is.
+
+    Attributes
+    ----------
+    folded
+        Observations taken although their slice was closed.
+    hold_ns
+        Longest time, on the grid, that a row waits to be folded in: a tracker that reaches back
+        for `history_ns` and this finds room for each of them.
     """
 
-    def __init__(self, slice_ns: int, wait_ns: int) -> None:
+    def __init__(self, slice_ns: int, wait_ns: int, history_ns: int = 0) -> None:
         self.slice_ns = slice_ns
         self.wait_ns = wait_ns
+        self.history_ns = history_ns
+        self._pace = max(1, HOLD_NS // slice_ns)
+        self.hold_ns = self._pace * slice_ns
+        self.folded = 0
         self.clock_ns: int | None = None
         self._done = 0
         self._observations = _Waiting(Observations)
@@ -130,8 +153,8 @@ class Reorder:
         Returns
         -------
         late, refused
-            (observations,) rows whose slice was closed when they came, and rows more than 2 s in
-            the future of their own arrival. Neither is kept.
+            (observations,) rows that came too late to be folded in, and rows more than 2 s in the
+            future of their own arrival. Neither is kept.
         """
         if not recv_ns.shape[0]:
             none = np.zeros(len(observations), bool)
@@ -145,15 +168,16 @@ class Reorder:
         self._silences(np.concatenate(([self.clock_ns], clock)))
         self.clock_ns = int(clock[-1])
 
-        k = self._slice_of(observations.t_ns)
+        done = closed[observations.frame]
         refused: B1 = observations.t_ns - observations.recv_ns > FUTURE_NS
-        late: B1 = (k <= closed[observations.frame]) & ~refused
+        k, tardy, late = self._stand(observations.t_ns, done)
+        late |= tardy & (observations.flags & Flag.BACKLOG > 0)
+        late &= ~refused
         keep = ~(late | refused)
         self._observations.put(k[keep], observations.take(keep))
+        self.folded += int(np.count_nonzero(tardy & keep))
 
-        ahead = readings.t_ns - readings.recv_ns > FUTURE_NS
-        k = self._slice_of(np.where(ahead, readings.recv_ns, readings.t_ns))
-        self._readings.put(np.maximum(k, closed[readings.frame] + 1), readings)
+        self._hear(readings, closed[readings.frame])
 
         known = sensor >= 0
         heard = _Heard(sensor[known], recv_ns[known])
@@ -207,6 +231,7 @@ class Reorder:
             "clock_ns": self.clock_ns,
             "done": self._done,
             "newest": self._newest,
+            "folded": self.folded,
             "silent": self._silent,
             "observations": self._observations.state(),
             "readings": self._readings.state(),
@@ -214,9 +239,9 @@ class Reorder:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Put back what `state` gave, into a grid of the same step and wait."""
+        """Put back what `state` gave, into a grid of the same step, wait and history."""
         self.clock_ns, self._done = state["clock_ns"], state["done"]
-        self._newest = state["newest"]
+        self._newest, self.folded = state["newest"], state["folded"]
         self._silent = [(first, last) for first, last in state["silent"]]
         self._observations.restore(state["observations"])
         self._readings.restore(state["readings"])
@@ -231,6 +256,25 @@ class Reorder:
     def newest(self) -> int:
         """Number of the newest slice for which something was taken."""
         return self._newest
+
+    def _stand(self, t_ns: I8, done: I8) -> tuple[I8, B1, B1]:
+        """Slice of each row, with those to be folded in put off; is it closed; is it too old."""
+        k = self._slice_of(t_ns)
+        tardy: B1 = k <= done
+        late: B1 = tardy & (t_ns <= done * self.slice_ns - self.history_ns)
+        return np.where(tardy, (done // self._pace + 1) * self._pace, k), tardy, late
+
+    def _hear(self, readings: Readings, done: I8) -> None:
+        """Take readings: all of them, but of the empty looks only what the tracker can use."""
+        if not len(readings):
+            return
+        ahead = readings.t_ns - readings.recv_ns > FUTURE_NS
+        k = self._slice_of(np.where(ahead, readings.recv_ns, readings.t_ns))
+        k = np.maximum(k, done + 1)
+        look = readings.name == Name.SCAN_EMPTY
+        as_row, _, late = self._stand(readings.t_ns, done)
+        keep = ~(look & (ahead | late))
+        self._readings.put(np.where(look, as_row, k)[keep], readings.take(keep))
 
     def _slice_of(self, t_ns: I8) -> I8:
         made: I8 = -((-t_ns) // self.slice_ns)

@@ -7,13 +7,12 @@ import numpy as np
 
 from replay.scenarios.scenario import Scenario
 from v2x.cli.bench import peers
+from v2x.cli.bench.feeding import Scan, feed, reaching
 from v2x.cli.bench.judging import WARM_UP_S, judge
 from v2x.cli.bench.measuring import Estimates, Stopwatch, ends, latency, quiet_heap
 from v2x.columns import F8, I8
 from v2x.errors import ConfigError
 from v2x.fusion import Tracker, TrackerConfig
-from v2x.plots import Plots
-from v2x.sensors import SensorTable
 from v2x.tracks import Tracks
 
 ENOUGH_NS, MOST_ROUNDS = 300_000_000, 20
@@ -86,39 +85,16 @@ class Result:
         return made
 
 
-Scan = tuple[int, int, F8, F8]
-"""Time in ns, row of the sensor, positions (n, dim) m and covariances (n, dim, dim) m²."""
-
-
-def feed(world: Scenario) -> list[Scan]:
-    """Scans of a scenario as arrays: what a caller of ours holds before the clock starts.
-
-    Raises
-    ------
-    ConfigError
-        Its sensors measure bearings.
-    """
-    sensors = world.sensors()
-    table = SensorTable.of(sensors)
-    rows = [table.row(sensor.name) for sensor in sensors]
-    made: list[Scan] = []
-    for k, z in enumerate(world.plots):
-        if world.kind(k) == "bearing":
-            raise ConfigError(f"scenario {world.name}: bearings alone are no plots yet")
-        made.append((world.scan_ns[k], rows[world.scan_sensor[k]], z, world.noise(k)))
-    return made
-
-
 def track(
     world: Scenario, scans: list[Scan], config: TrackerConfig, watch: Stopwatch
 ) -> list[Tracks]:
     """Tracks at each truth instant."""
     tracker, last = Tracker(world.sensors(), config), ends(world)
     kept: list[Tracks] = []
-    for n, (t, k, z, cov) in enumerate(scans):
-        until = last.get(n, t)
+    for n, scan in enumerate(scans):
+        until = last.get(n, scan.t_ns)
         with watch:
-            tracks = tracker.step(Plots.positions(t, k, z, cov), until)
+            tracks = tracker.step(scan.plots(), until)
         if n in last:
             kept.append(tracks)
     return kept
@@ -130,6 +106,7 @@ def ours(world: Scenario, config: TrackerConfig, *, judged: bool = True) -> Resu
     `Plots.positions` and `step` are inside the clock.
     """
     scans, watch, rounds = feed(world), Stopwatch(), 0
+    config = reaching(world, config)
     kept: list[Tracks] = []
     with quiet_heap():
         while watch.cpu_ns < ENOUGH_NS and rounds < MOST_ROUNDS:
@@ -201,8 +178,8 @@ def innovations(world: Scenario, scans: list[Scan], config: TrackerConfig) -> li
     tracker, last = Tracker(world.sensors(), config), ends(world)
     made: list[tuple[F8, I8]] = []
     nis, dim = np.zeros(0), np.zeros(0, np.int64)
-    for n, (t, k, z, cov) in enumerate(scans):
-        tracker.step(Plots.positions(t, k, z, cov), last.get(n, t))
+    for n, scan in enumerate(scans):
+        tracker.step(scan.plots(), last.get(n, scan.t_ns))
         seen = tracker.residuals
         seen = seen.take(seen.conflict == 0)
         nis, dim = np.concatenate([nis, seen.nis]), np.concatenate([dim, seen.dim])
