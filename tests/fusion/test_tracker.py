@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.scenarios.fusion import SENSOR_SD, make
+from tests.fusion import hostile
 from v2x.errors import ConfigError
 from v2x.fusion import Sensor, Tracker, TrackerConfig, layout
 from v2x.observations import Flag, Kind, ident_of
@@ -529,3 +530,12 @@ def test_a_track_that_leaves_the_coverage_is_not_punished_for_looks_that_cannot_
         tracks = tracker.step(plots, t_ns)
     assert len(tracks) == 1
     assert tracks.x[0, 1] == pytest.approx(160.0, abs=15.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hostile_rows_leave_only_sound_tracks(seed):
+    found, tracker = hostile.attack(10_000, seed)
+    assert not found
+    tally = tracker.tally
+    assert tally.founded > 500
+    assert tally.unusable > 1000

@@ -22,10 +22,12 @@ from v2x.fusion.layout import (
     Settings,
     Sheet,
 )
-from v2x.fusion.lives import CLAIM_FLAG, RELAYED_FLAG, ref_factor
+from v2x.fusion.lives import CLAIM_FLAG, RELAYED_FLAG, certain, ref_factor
 from v2x.fusion.motion import MAX_VAR, MIN_VAR, TWO_PI, exp_neg, flat_innovation, full_innovation
 from v2x.jit import inlined, kernel
 
+ROUNDEST = 1e-8
+"""Part of its whole variance that a plot has in every direction: a needle has no inverse."""
 REACH = 1e7
 """m: nothing farther from the tile's origin is a position; also keeps cell numbers in range."""
 
@@ -174,14 +176,17 @@ def gather(sheet: Sheet, n: int, inflate: float, c: float, unclaimed: float, loo
     for p in range(n):
         j = rows[p]
         out[p, 0], out[p, 1] = z[j, 0], z[j, 1]
-        R[p, 0] = cov[j, 0] * inflate + MIN_VAR
+        tall = has_height(z, cov, j)
+        least = cov[j, 0] + cov[j, 3] + (cov[j, 5] if tall else 0.0)
+        least = MIN_VAR + ROUNDEST * least * inflate
+        R[p, 0] = cov[j, 0] * inflate + least
         R[p, 1] = cov[j, 1] * inflate
-        R[p, 3] = cov[j, 3] * inflate + MIN_VAR
-        if has_height(z, cov, j):
+        R[p, 3] = cov[j, 3] * inflate + least
+        if tall:
             out[p, 2] = z[j, 2]
             R[p, 2] = cov[j, 2] * inflate
             R[p, 4] = cov[j, 4] * inflate
-            R[p, 5] = cov[j, 5] * inflate + MIN_VAR
+            R[p, 5] = cov[j, 5] * inflate + least
         else:
             out[p, 2] = math.nan
             R[p, 2] = R[p, 4] = R[p, 5] = 0.0
@@ -354,7 +359,7 @@ def gate(
                         if refs[row] >= 0:
                             v *= ref_factor(fed_sensor, fed_ref, i, k, refs[row], cfg.same_ref)
                         if 0 < label < KINDS:
-                            v *= kind_factor(kinds, i, label, max(0.5, conf[row]), floor)
+                            v *= kind_factor(kinds, i, label, max(0.5, certain(conf[row])), floor)
                     plot[ne] = j
                     weight[ne] = factor * v / c[j]
                     ne += 1

@@ -56,6 +56,7 @@ from v2x.fusion.layout import (
     Sheet,
 )
 from v2x.fusion.lives import (
+    boundless,
     compact,
     end_track,
     expired,
@@ -73,7 +74,7 @@ from v2x.fusion.lives import (
     velocity_var,
 )
 from v2x.fusion.modes import prepare
-from v2x.fusion.motion import clamp, flat_innovation, full_innovation, predict
+from v2x.fusion.motion import MAX_VAR, clamp, flat_innovation, full_innovation, predict
 from v2x.jit import inlined, kernel
 
 R_CAP = 1.0 - 1e-7
@@ -149,7 +150,7 @@ def advance(
                 predict_flat(s, bar, i, move, way, scratch, lanes)
             r[i] *= survival(death, dt)
             when[i] = t
-        if t - last[i] > 2 * SECOND and expired(live, i, beams, t, cfg):
+        if boundless(bar, i) or (t - last[i] > 2 * SECOND and expired(live, i, beams, t, cfg)):
             end_track(live, i, counts)
             continue
         chance[i] = p
@@ -282,6 +283,8 @@ def learn(
             take_kind(live, i, labels[row], conf[row])
         if vel[row, 0] == vel[row, 0]:
             var = velocity_var(vel_sd[row], factor) / beta[best]
+            if not var < MAX_VAR:
+                continue
             if abs(vel[row, 0]) < 1e4 and abs(vel[row, 1]) < 1e4:
                 steer(s, i, 1.0, 0.0, 0.0, vel[row, 0], var, p, lanes)
                 steer(s, i, 0.0, 1.0, 0.0, vel[row, 1], var, p, lanes)

@@ -14,11 +14,17 @@ import math
 
 from v2x.columns import F8
 from v2x.fusion.layout import MU, WIDTH
-from v2x.fusion.motion import MAX_VAR, MIN_VAR, TWO_PI, hold
+from v2x.fusion.motion import MIN_VAR, TWO_PI
 from v2x.jit import inlined
 
 LEAST_MODE = 1e-9
 """No mode is ever impossible."""
+ROUND = 1e-14
+"""Part of a variance that stays whatever is taken away: more than rounding can, so that what is
+left is positive definite."""
+SLACK = 1.0 + 1e-7
+"""No plot is taken for more exact than 1e-7 of the variance it corrects, per axis: beyond that
+eight bytes cannot tell whether anything is left."""
 
 
 @inlined
@@ -38,6 +44,12 @@ def total_at(p: F8, q: int, lanes: tuple[int, ...]) -> float:
     for m in range(1, len(lanes)):
         v += p[q + m]
     return float(v)
+
+
+@inlined
+def left(square: float, mean: float) -> float:
+    """Variance from a mean square: positive, whatever rounding says."""
+    return max(square - mean * mean, MIN_VAR) + ROUND * square
 
 
 @inlined
@@ -108,9 +120,9 @@ def predict_flat(s: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[i
         p[4 * L + m] = mu * (nn + n * n)
     e, n = total(p, 0, lanes), total(p, 1, lanes)
     bar[i, 0], bar[i, 1] = e0 + e, n0 + n
-    bar[i, 4] = total(p, 2, lanes) - e * e
+    bar[i, 4] = left(total(p, 2, lanes), e)
     bar[i, 5] = total(p, 3, lanes) - e * n
-    bar[i, 6] = total(p, 4, lanes) - n * n
+    bar[i, 6] = left(total(p, 4, lanes), n)
 
 
 @inlined
@@ -120,12 +132,12 @@ def predict_tall(s: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[i
     Leaves up, its variance and its covariance with east and north in `bar`.
     """
     L = len(lanes)
-    b0, b1, b2, b3, bu, bv = bar[i, 0], bar[i, 1], bar[i, 2], bar[i, 3], bar[i, 14], bar[i, 15]
+    b0, b1, b2, b3, bup, bv = bar[i, 0], bar[i, 1], bar[i, 2], bar[i, 3], bar[i, 14], bar[i, 15]
     b16, b17, b18, b19, b20 = bar[i, 16], bar[i, 17], bar[i, 18], bar[i, 19], bar[i, 20]
     b21, b22, b23, b24 = bar[i, 21], bar[i, 22], bar[i, 23], bar[i, 24]
     b25, b26 = bar[i, 25], bar[i, 26]
     stay, dt = move[k, 13 * L], move[k, 13 * L + 1]
-    e0, n0, u0 = b0 + dt * b2, b1 + dt * b3, bu + dt * bv
+    e0, n0, u0 = b0 + dt * b2, b1 + dt * b3, bup + dt * bv
     for m in range(L):
         jump = move[k, 12 * L + m]
         mu = max(stay * s[i, 14 * L + m] + jump, LEAST_MODE)
@@ -134,7 +146,7 @@ def predict_tall(s: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[i
         q = w * h
         e, n, ve, vn = s[i, m], s[i, L + m], s[i, 2 * L + m], s[i, 3 * L + m]
         u, v = s[i, 15 * L + m], s[i, 16 * L + m]
-        de, dn, dve, dvn, du, dv = b0 - e, b1 - n, b2 - ve, b3 - vn, bu - u, bv - v
+        de, dn, dve, dvn, du, dv = b0 - e, b1 - n, b2 - ve, b3 - vn, bup - u, bv - v
         uu = h * s[i, 17 * L + m] + w * b16 + q * du * du
         uv = h * s[i, 18 * L + m] + w * b17 + q * du * dv
         vv = h * s[i, 19 * L + m] + w * b18 + q * dv * dv
@@ -142,8 +154,8 @@ def predict_tall(s: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[i
         nu = h * s[i, 21 * L + m] + w * b20 + q * dn * du
         ev = h * s[i, 22 * L + m] + w * b21 + q * de * dv
         nv = h * s[i, 23 * L + m] + w * b22 + q * dn * dv
-        ue = h * s[i, 24 * L + m] + w * b23 + q * du * dve
-        un = h * s[i, 25 * L + m] + w * b24 + q * du * dvn
+        uve = h * s[i, 24 * L + m] + w * b23 + q * du * dve
+        uvn = h * s[i, 25 * L + m] + w * b24 + q * du * dvn
         vev = h * s[i, 26 * L + m] + w * b25 + q * dve * dv
         vnv = h * s[i, 27 * L + m] + w * b26 + q * dvn * dv
         e, n, ve, vn = e + w * de, n + w * dn, ve + w * dve, vn + w * dvn
@@ -151,9 +163,9 @@ def predict_tall(s: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[i
         a, b, c, d = move[k, m], move[k, L + m], move[k, 2 * L + m], move[k, 3 * L + m]
         g, f = move[k, 7 * L + m], move[k, 8 * L + m]
         e, n, u = e + a * ve - b * vn, n + b * ve + a * vn, u + g * v
-        ue, un = ue + g * vev, un + g * vnv
-        eu = eu + g * ev + a * ue - b * un
-        nu = nu + g * nv + b * ue + a * un
+        uve, uvn = uve + g * vev, uvn + g * vnv
+        eu = eu + g * ev + a * uve - b * uvn
+        nu = nu + g * nv + b * uve + a * uvn
         uu = uu + g * (uv + uv + g * vv) + move[k, 11 * L + m]
         s[i, 15 * L + m], s[i, 16 * L + m] = u, f * v
         s[i, 17 * L + m] = uu
@@ -162,7 +174,7 @@ def predict_tall(s: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[i
         s[i, 20 * L + m], s[i, 21 * L + m] = eu, nu
         s[i, 22 * L + m] = f * (ev + a * vev - b * vnv)
         s[i, 23 * L + m] = f * (nv + b * vev + a * vnv)
-        s[i, 24 * L + m], s[i, 25 * L + m] = c * ue - d * un, d * ue + c * un
+        s[i, 24 * L + m], s[i, 25 * L + m] = c * uve - d * uvn, d * uve + c * uvn
         s[i, 26 * L + m] = f * (c * vev - d * vnv)
         s[i, 27 * L + m] = f * (d * vev + c * vnv)
         e, n, u = e - e0, n - n0, u - u0
@@ -171,7 +183,7 @@ def predict_tall(s: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[i
         p[4 * L + m], p[5 * L + m] = mu * (eu + e * u), mu * (nu + n * u)
     e, n, u = total(p, 0, lanes), total(p, 1, lanes), total(p, 2, lanes)
     bar[i, 14] = u0 + u
-    bar[i, 16] = total(p, 3, lanes) - u * u
+    bar[i, 16] = left(total(p, 3, lanes), u)
     bar[i, 19] = total(p, 4, lanes) - e * u
     bar[i, 20] = total(p, 5, lanes) - n * u
 
@@ -184,8 +196,8 @@ def likelihood_flat(
     L = len(lanes)
     z0, z1, r0, r1, r2 = z[j, 0], z[j, 1], R[j, 0], R[j, 1], R[j, 3]
     for m in range(L):
-        a, b, c = s[i, 4 * L + m] + r0, s[i, 5 * L + m] + r1, s[i, 6 * L + m] + r2
-        f = 1.0 / (a * c - b * b)
+        a, b, c = s[i, 4 * L + m] * SLACK + r0, s[i, 5 * L + m] + r1, s[i, 6 * L + m] * SLACK + r2
+        f = 1.0 / max(a * c - b * b, ROUND * a * c)
         y0, y1 = z0 - s[i, m], z1 - s[i, L + m]
         x = (b * y0 * y1 - 0.5 * (c * y0 * y0 + a * y1 * y1)) * f
         # exp_neg by hand: a call would keep the loop from running on all lanes at once
@@ -213,14 +225,24 @@ def likelihood_tall(
     r0, r1, r2, r3, r4, r5 = R[j, 0], R[j, 1], R[j, 2], R[j, 3], R[j, 4], R[j, 5]
     scale = 1.0 / (TWO_PI * math.sqrt(TWO_PI))
     for m in range(L):
-        a, b, c = s[i, 4 * L + m] + r0, s[i, 5 * L + m] + r1, s[i, 20 * L + m] + r2
-        d, e, h = s[i, 6 * L + m] + r3, s[i, 21 * L + m] + r4, s[i, 17 * L + m] + r5
-        ia, ib, ic = d * h - e * e, c * e - b * h, b * e - c * d
-        f = 1.0 / (a * ia + b * ib + c * ic)
+        a, b, c = s[i, 4 * L + m] * SLACK + r0, s[i, 5 * L + m] + r1, s[i, 20 * L + m] + r2
+        d, e = s[i, 6 * L + m] * SLACK + r3, s[i, 21 * L + m] + r4
+        h = s[i, 17 * L + m] * SLACK + r5
+        # S = L D L': the squares of L⁻¹ y over D, and no more than eight bytes can carry
+        f = 1.0 / a
+        l1, l2 = b * f, c * f
+        d1 = max(d - l1 * b, ROUND * d)
+        e1 = e - l1 * c
+        g = 1.0 / d1
+        l3 = e1 * g
+        d2 = max(h - l2 * c - l3 * e1, ROUND * h)
+        k = 1.0 / d2
         y0, y1, y2 = z0 - s[i, m], z1 - s[i, L + m], z2 - s[i, 15 * L + m]
-        x = ia * y0 * y0 + (a * h - c * c) * y1 * y1 + (a * d - b * b) * y2 * y2
-        x = x + 2.0 * (ib * y0 * y1 + ic * y0 * y2 + (b * c - a * e) * y1 * y2)
-        y = max(-0.5 * x * f, -60.0) * 0.015625
+        y1 = y1 - l1 * y0
+        y2 = y2 - l2 * y0 - l3 * y1
+        x = y0 * y0 * f + y1 * y1 * g + y2 * y2 * k
+        f = f * g * k
+        y = max(-0.5 * x, -60.0) * 0.015625
         g = 1.0 + y * (1.0 / 8.0) * (1.0 + y * (1.0 / 9.0))
         g = 1.0 + y * (1.0 / 6.0) * (1.0 + y * (1.0 / 7.0) * g)
         g = 1.0 + y * (1.0 / 4.0) * (1.0 + y * (1.0 / 5.0) * g)
@@ -253,8 +275,8 @@ def add_flat(
     z0, z1, r0, r1, r2 = z[j, 0], z[j, 1], R[j, 0], R[j, 1], R[j, 3]
     for m in range(L):
         w = lk[o + m] * f
-        a, b, c = s[i, 4 * L + m] + r0, s[i, 5 * L + m] + r1, s[i, 6 * L + m] + r2
-        g = 1.0 / (a * c - b * b)
+        a, b, c = s[i, 4 * L + m] * SLACK + r0, s[i, 5 * L + m] + r1, s[i, 6 * L + m] * SLACK + r2
+        g = 1.0 / max(a * c - b * b, ROUND * a * c)
         y0, y1 = z0 - s[i, m], z1 - s[i, L + m]
         i00, i01, i11 = c * g, -b * g, a * g
         a0, a1 = i00 * y0 + i01 * y1, i01 * y0 + i11 * y1
@@ -276,12 +298,20 @@ def add_tall(
     r0, r1, r2, r3, r4, r5 = R[j, 0], R[j, 1], R[j, 2], R[j, 3], R[j, 4], R[j, 5]
     for m in range(L):
         w = lk[o + m] * f
-        a, b, c = s[i, 4 * L + m] + r0, s[i, 5 * L + m] + r1, s[i, 20 * L + m] + r2
-        d, e, h = s[i, 6 * L + m] + r3, s[i, 21 * L + m] + r4, s[i, 17 * L + m] + r5
-        ia, ib, ic = d * h - e * e, c * e - b * h, b * e - c * d
-        g = 1.0 / (a * ia + b * ib + c * ic)
-        i00, i01, i02 = ia * g, ib * g, ic * g
-        i11, i12, i22 = (a * h - c * c) * g, (b * c - a * e) * g, (a * d - b * b) * g
+        a, b, c = s[i, 4 * L + m] * SLACK + r0, s[i, 5 * L + m] + r1, s[i, 20 * L + m] + r2
+        d, e = s[i, 6 * L + m] * SLACK + r3, s[i, 21 * L + m] + r4
+        h = s[i, 17 * L + m] * SLACK + r5
+        g = 1.0 / a
+        l1, l2 = b * g, c * g
+        d1 = max(d - l1 * b, ROUND * d)
+        e1 = e - l1 * c
+        k1 = 1.0 / d1
+        l3 = e1 * k1
+        i22 = 1.0 / max(h - l2 * c - l3 * e1, ROUND * h)
+        q = l1 * l3 - l2
+        i12, i02 = -l3 * i22, q * i22
+        i11, i01 = k1 - l3 * i12, -l1 * k1 - l3 * i02
+        i00 = g + l1 * l1 * k1 + q * i02
         y0, y1, y2 = z0 - s[i, m], z1 - s[i, L + m], z2 - s[i, 15 * L + m]
         a0 = i00 * y0 + i01 * y1 + i02 * y2
         a1 = i01 * y0 + i11 * y1 + i12 * y2
@@ -320,21 +350,21 @@ def apply_flat(s: F8, i: int, acc: F8, kept: float, lanes: tuple[int, ...]) -> N
         s[i, 2 * L + m] += d * u0 + g * u1
         s[i, 3 * L + m] += e * u0 + h * u1
         t0, t1 = a * m00 + b * m01, a * m01 + b * m11
-        s[i, 4 * L + m] = min(max(a - (t0 * a + t1 * b), MIN_VAR), MAX_VAR)
+        s[i, 4 * L + m] = max(a - (t0 * a + t1 * b), MIN_VAR) + ROUND * a
         s[i, 5 * L + m] = b - (t0 * b + t1 * c)
         s[i, 7 * L + m] = d - (t0 * d + t1 * g)
         s[i, 8 * L + m] = e - (t0 * e + t1 * h)
         t0, t1 = b * m00 + c * m01, b * m01 + c * m11
-        s[i, 6 * L + m] = min(max(c - (t0 * b + t1 * c), MIN_VAR), MAX_VAR)
+        s[i, 6 * L + m] = max(c - (t0 * b + t1 * c), MIN_VAR) + ROUND * c
         s[i, 9 * L + m] = g - (t0 * d + t1 * g)
         s[i, 10 * L + m] = h - (t0 * e + t1 * h)
         t0, t1 = d * m00 + g * m01, d * m01 + g * m11
-        v = s[i, 11 * L + m] - (t0 * d + t1 * g)
-        s[i, 11 * L + m] = min(max(v, MIN_VAR), MAX_VAR)
+        v = s[i, 11 * L + m]
+        s[i, 11 * L + m] = max(v - (t0 * d + t1 * g), MIN_VAR) + ROUND * v
         s[i, 12 * L + m] -= t0 * e + t1 * h
         t0, t1 = e * m00 + h * m01, e * m01 + h * m11
-        v = s[i, 13 * L + m] - (t0 * e + t1 * h)
-        s[i, 13 * L + m] = min(max(v, MIN_VAR), MAX_VAR)
+        v = s[i, 13 * L + m]
+        s[i, 13 * L + m] = max(v - (t0 * e + t1 * h), MIN_VAR) + ROUND * v
 
 
 @inlined
@@ -363,7 +393,7 @@ def apply_tall(s: F8, i: int, acc: F8, kept: float, lanes: tuple[int, ...]) -> N
         t0 = e0 * m00 + e1 * m01 + e2 * m02
         t1 = e0 * m01 + e1 * m11 + e2 * m12
         t2 = e0 * m02 + e1 * m12 + e2 * m22
-        s[i, 4 * L + m] = min(max(e0 - (t0 * e0 + t1 * e1 + t2 * e2), MIN_VAR), MAX_VAR)
+        s[i, 4 * L + m] = max(e0 - (t0 * e0 + t1 * e1 + t2 * e2), MIN_VAR) + ROUND * e0
         s[i, 5 * L + m] = e1 - (t0 * e1 + t1 * n1 + t2 * n2)
         s[i, 20 * L + m] = e2 - (t0 * e2 + t1 * n2 + t2 * up)
         s[i, 7 * L + m] = a0 - (t0 * a0 + t1 * a1 + t2 * a2)
@@ -372,7 +402,7 @@ def apply_tall(s: F8, i: int, acc: F8, kept: float, lanes: tuple[int, ...]) -> N
         t0 = e1 * m00 + n1 * m01 + n2 * m02
         t1 = e1 * m01 + n1 * m11 + n2 * m12
         t2 = e1 * m02 + n1 * m12 + n2 * m22
-        s[i, 6 * L + m] = min(max(n1 - (t0 * e1 + t1 * n1 + t2 * n2), MIN_VAR), MAX_VAR)
+        s[i, 6 * L + m] = max(n1 - (t0 * e1 + t1 * n1 + t2 * n2), MIN_VAR) + ROUND * n1
         s[i, 21 * L + m] = n2 - (t0 * e2 + t1 * n2 + t2 * up)
         s[i, 9 * L + m] = a1 - (t0 * a0 + t1 * a1 + t2 * a2)
         s[i, 10 * L + m] = b1 - (t0 * b0 + t1 * b1 + t2 * b2)
@@ -380,28 +410,28 @@ def apply_tall(s: F8, i: int, acc: F8, kept: float, lanes: tuple[int, ...]) -> N
         t0 = e2 * m00 + n2 * m01 + up * m02
         t1 = e2 * m01 + n2 * m11 + up * m12
         t2 = e2 * m02 + n2 * m12 + up * m22
-        s[i, 17 * L + m] = min(max(up - (t0 * e2 + t1 * n2 + t2 * up), MIN_VAR), MAX_VAR)
+        s[i, 17 * L + m] = max(up - (t0 * e2 + t1 * n2 + t2 * up), MIN_VAR) + ROUND * up
         s[i, 24 * L + m] = a2 - (t0 * a0 + t1 * a1 + t2 * a2)
         s[i, 25 * L + m] = b2 - (t0 * b0 + t1 * b1 + t2 * b2)
         s[i, 18 * L + m] = c2 - (t0 * c0 + t1 * c1 + t2 * c2)
         t0 = a0 * m00 + a1 * m01 + a2 * m02
         t1 = a0 * m01 + a1 * m11 + a2 * m12
         t2 = a0 * m02 + a1 * m12 + a2 * m22
-        v = s[i, 11 * L + m] - (t0 * a0 + t1 * a1 + t2 * a2)
-        s[i, 11 * L + m] = min(max(v, MIN_VAR), MAX_VAR)
+        v = s[i, 11 * L + m]
+        s[i, 11 * L + m] = max(v - (t0 * a0 + t1 * a1 + t2 * a2), MIN_VAR) + ROUND * v
         s[i, 12 * L + m] -= t0 * b0 + t1 * b1 + t2 * b2
         s[i, 26 * L + m] -= t0 * c0 + t1 * c1 + t2 * c2
         t0 = b0 * m00 + b1 * m01 + b2 * m02
         t1 = b0 * m01 + b1 * m11 + b2 * m12
         t2 = b0 * m02 + b1 * m12 + b2 * m22
-        v = s[i, 13 * L + m] - (t0 * b0 + t1 * b1 + t2 * b2)
-        s[i, 13 * L + m] = min(max(v, MIN_VAR), MAX_VAR)
+        v = s[i, 13 * L + m]
+        s[i, 13 * L + m] = max(v - (t0 * b0 + t1 * b1 + t2 * b2), MIN_VAR) + ROUND * v
         s[i, 27 * L + m] -= t0 * c0 + t1 * c1 + t2 * c2
         t0 = c0 * m00 + c1 * m01 + c2 * m02
         t1 = c0 * m01 + c1 * m11 + c2 * m12
         t2 = c0 * m02 + c1 * m12 + c2 * m22
-        v = s[i, 19 * L + m] - (t0 * c0 + t1 * c1 + t2 * c2)
-        s[i, 19 * L + m] = min(max(v, MIN_VAR), MAX_VAR)
+        v = s[i, 19 * L + m]
+        s[i, 19 * L + m] = max(v - (t0 * c0 + t1 * c1 + t2 * c2), MIN_VAR) + ROUND * v
 
 
 @inlined
@@ -441,19 +471,25 @@ def steer(
         s[i, 3 * L + m] += g3 * y
         s[i, 15 * L + m] += g4 * y
         s[i, 16 * L + m] += g5 * y
-        s[i, 4 * L + m] -= g0 * g0 * f
+        v = s[i, 4 * L + m]
+        s[i, 4 * L + m] = max(v - g0 * g0 * f, MIN_VAR) + ROUND * v
         s[i, 5 * L + m] -= g0 * g1 * f
-        s[i, 6 * L + m] -= g1 * g1 * f
+        v = s[i, 6 * L + m]
+        s[i, 6 * L + m] = max(v - g1 * g1 * f, MIN_VAR) + ROUND * v
         s[i, 7 * L + m] -= g0 * g2 * f
         s[i, 8 * L + m] -= g0 * g3 * f
         s[i, 9 * L + m] -= g1 * g2 * f
         s[i, 10 * L + m] -= g1 * g3 * f
-        s[i, 11 * L + m] -= g2 * g2 * f
+        v = s[i, 11 * L + m]
+        s[i, 11 * L + m] = max(v - g2 * g2 * f, MIN_VAR) + ROUND * v
         s[i, 12 * L + m] -= g2 * g3 * f
-        s[i, 13 * L + m] -= g3 * g3 * f
-        s[i, 17 * L + m] -= g4 * g4 * f
+        v = s[i, 13 * L + m]
+        s[i, 13 * L + m] = max(v - g3 * g3 * f, MIN_VAR) + ROUND * v
+        v = s[i, 17 * L + m]
+        s[i, 17 * L + m] = max(v - g4 * g4 * f, MIN_VAR) + ROUND * v
         s[i, 18 * L + m] -= g4 * g5 * f
-        s[i, 19 * L + m] -= g5 * g5 * f
+        v = s[i, 19 * L + m]
+        s[i, 19 * L + m] = max(v - g5 * g5 * f, MIN_VAR) + ROUND * v
         s[i, 20 * L + m] -= g0 * g4 * f
         s[i, 21 * L + m] -= g1 * g4 * f
         s[i, 22 * L + m] -= g0 * g5 * f
@@ -465,8 +501,6 @@ def steer(
     f = 1.0 / total(p, 0, lanes)
     for m in range(L):
         s[i, 14 * L + m] = p[m] * f
-        for c in (4, 6, 11, 13, 17, 19):
-            s[i, c * L + m] = hold(s[i, c * L + m])
 
 
 @inlined
@@ -495,16 +529,16 @@ def merge(s: F8, bar: F8, i: int, tall: int, p: F8, lanes: tuple[int, ...]) -> N
     e, n = total(p, 0, lanes), total(p, 1, lanes)
     ve, vn = total(p, 2, lanes), total(p, 3, lanes)
     bar[i, 0], bar[i, 1], bar[i, 2], bar[i, 3] = e0 + e, n0 + n, ve0 + ve, vn0 + vn
-    bar[i, 4] = hold(total(p, 4, lanes) - e * e)
+    bar[i, 4] = left(total(p, 4, lanes), e)
     bar[i, 5] = total(p, 5, lanes) - e * n
-    bar[i, 6] = hold(total(p, 6, lanes) - n * n)
+    bar[i, 6] = left(total(p, 6, lanes), n)
     bar[i, 7] = total(p, 7, lanes) - e * ve
     bar[i, 8] = total(p, 8, lanes) - e * vn
     bar[i, 9] = total(p, 9, lanes) - n * ve
     bar[i, 10] = total(p, 10, lanes) - n * vn
-    bar[i, 11] = hold(total(p, 11, lanes) - ve * ve)
+    bar[i, 11] = left(total(p, 11, lanes), ve)
     bar[i, 12] = total(p, 12, lanes) - ve * vn
-    bar[i, 13] = hold(total(p, 13, lanes) - vn * vn)
+    bar[i, 13] = left(total(p, 13, lanes), vn)
     if tall:
         u0, v0 = bar[i, 14], bar[i, 15]
         for m in range(L):
@@ -526,9 +560,9 @@ def merge(s: F8, bar: F8, i: int, tall: int, p: F8, lanes: tuple[int, ...]) -> N
             p[12 * L + m] = mu * (s[i, 27 * L + m] + dvn * dv)
         u, v = total(p, 0, lanes), total(p, 1, lanes)
         bar[i, 14], bar[i, 15] = u0 + u, v0 + v
-        bar[i, 16] = hold(total(p, 2, lanes) - u * u)
+        bar[i, 16] = left(total(p, 2, lanes), u)
         bar[i, 17] = total(p, 3, lanes) - u * v
-        bar[i, 18] = hold(total(p, 4, lanes) - v * v)
+        bar[i, 18] = left(total(p, 4, lanes), v)
         bar[i, 19] = total(p, 5, lanes) - e * u
         bar[i, 20] = total(p, 6, lanes) - n * u
         bar[i, 21] = total(p, 7, lanes) - e * v

@@ -21,7 +21,7 @@ from v2x.fusion.layout import (
     Live,
     Settings,
 )
-from v2x.fusion.motion import exp_neg
+from v2x.fusion.motion import MAX_VAR, exp_neg
 from v2x.jit import inlined, kernel
 
 WIDE_UP_VAR, WIDE_CLIMB_VAR = 2.5e7, 225.0
@@ -115,6 +115,12 @@ def expired(live: Live, i: int, beams: Beams, t: int, cfg: Settings) -> bool:
         return False
     limit = cfg.end_var_air if live.mode[i] & AIR else cfg.end_var_ground
     return bool(age > cfg.end_ns or max(live.bar[i, 4], live.bar[i, 6]) > limit)
+
+
+@inlined
+def boundless(bar: F8, i: int) -> bool:
+    """The ellipse of track `i` is larger than numbers are kept for."""
+    return max(bar[i, 4], bar[i, 6]) > MAX_VAR
 
 
 @kernel
@@ -220,8 +226,8 @@ def take_kind(live: Live, i: int, kind: int, conf: float) -> None:
         for k in range(KINDS):
             kinds[i, k] *= 20.0 / total
         total = 20.0
-    kinds[i, kind] += max(0.05, conf)
-    total += max(0.05, conf)
+    kinds[i, kind] += max(0.05, certain(conf))
+    total += max(0.05, certain(conf))
     best = 0
     for k in range(1, KINDS):
         if kinds[i, k] > kinds[i, best]:
@@ -232,6 +238,12 @@ def take_kind(live: Live, i: int, kind: int, conf: float) -> None:
         mode[i] |= AIR
     else:
         mode[i] &= ~AIR & 255
+
+
+@inlined
+def certain(conf: float) -> float:
+    """A confidence inside [0, 1]; 0 for what is none."""
+    return min(conf, 1.0) if conf > 0.0 else 0.0
 
 
 @kernel
