@@ -86,15 +86,24 @@ class Track:
 
 @dataclass
 class Reference:
-    """Section by section the recursion of `v2x.fusion.kernels`, dense. One kind, no claims."""
+    """Section by section the recursion of `v2x.fusion.kernels`, dense. One kind, no claims.
+
+    One sensor that looks everywhere and never pauses for a second.
+    """
 
     config: object
     tracks: list = field(default_factory=list)
     t: float = 0.0
+    excess: float = 0.0
+
+    def __post_init__(self):
+        self.excess = self.config.unseen_ratio / self.config.birth_ratio
 
     def scan(self, t, z, R, p_d, clutter):
         c = self.config
         birth = c.birth_ratio * clutter if clutter > 0.0 else c.birth_floor
+        birth *= 1.0 + self.excess
+        self.excess *= 1.0 - p_d
         dt = t - self.t
         for a in self.tracks:
             F, Q = transition(dt, c.psd_m2_s3, c.psd_up_m2_s3)

@@ -13,7 +13,13 @@ from v2x.sensors import SensorKind
 
 MS = 1_000_000
 SENSORS = (
-    Sensor("camera", kind=SensorKind.CAMERA, clutter_density=1e-5, period_s=0.13),
+    Sensor(
+        "camera",
+        kind=SensorKind.CAMERA,
+        clutter_density=1e-5,
+        period_s=0.13,
+        coverage=((-1e3, -1e3), (1e3, -1e3), (1e3, 1e3), (-1e3, 1e3)),
+    ),  # fmt: skip
     Sensor("radar", kind=SensorKind.RADAR, clutter_density=1e-7, period_s=0.1),
     Sensor("terminal", kind=SensorKind.SELF_REPORT, clutter_density=1e-9, scans=False),
 )
@@ -111,4 +117,5 @@ def state(tracked, but=""):
     counts, columns = copy_of(tracked._live, tracked._counts)
     counts[DUPLICATES] = 0
     named = zip(Live._fields, columns, strict=True)
-    return counts.tobytes() + b"".join(c.tobytes() for name, c in named if name != but)
+    unseen = b"".join(column.tobytes() for column in tracked._unseen)
+    return counts.tobytes() + unseen + b"".join(c.tobytes() for n, c in named if n != but)

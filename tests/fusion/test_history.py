@@ -214,14 +214,15 @@ def test_a_track_that_late_looks_unmake_before_its_first_report_was_never_report
         return Plots.concat([one(t * MS, 1) for t in ms])
 
     seen = Plots.concat([one(350 * MS, 1, 0.0), one(450 * MS, 1, 0.0)])
+    missed = range(505, 550, 8)
     after = one(600 * MS, 0, 500.0) if scan_between else Plots.nothing()
     clean, late = tracker(), tracker()
-    assert len(clean.step(Plots.concat([seen, looks(510, 520, 530)]), 550 * MS)) == 0
+    assert len(clean.step(Plots.concat([seen, looks(*missed)]), 550 * MS)) == 0
     assert len(late.step(seen, 550 * MS)) == 1
     for tracked in (clean, late):
         tracked.step(after, 650 * MS)
     clean.step(Plots.nothing(), 700 * MS)
-    late.step(looks(510, 520, 530), 700 * MS)
+    late.step(looks(*missed), 700 * MS)
     assert late.tally.reported == clean.tally.reported == 0
     assert late.snapshot() == clean.snapshot()
     assert state(late) == state(clean)

@@ -20,6 +20,7 @@ import numpy as np
 
 from v2x.columns import I8
 from v2x.fusion import layout
+from v2x.fusion.intensity import Unseen
 from v2x.fusion.layout import Live, Sheet
 
 GRID_NS = 500_000_000
@@ -49,6 +50,8 @@ class Checkpoint(NamedTuple):
         Newest end of a step at which an id was given, and how many were.
     counts, columns
         Of `layout`; the columns of `Live` up to the highest slot in use.
+    unseen
+        The map of the undetected.
     """
 
     cell: int
@@ -58,6 +61,7 @@ class Checkpoint(NamedTuple):
     reported: int
     counts: I8
     columns: tuple[Any, ...]
+    unseen: Unseen
 
 
 class Step(NamedTuple):

@@ -1,7 +1,7 @@
 """One slice of fusion: gate, associate, update, spawn, prune, report.
 
 TOMB/P (Williams, "Marginal multi-Bernoulli filters", IEEE TAES 2015) with a birth density that is
-a fixed share of the sensor's clutter. Scans run one after another in time order, each sensor with
+a share of the sensor's clutter: fixed, or as much as `v2x.fusion.intensity` expects. Scans run one after another in time order, each sensor with
 its own noise, detection probability and clutter; two sensors never meet in one association. State
 changes only at scans (a report predicts copies), so how a stream is cut into steps changes nothing.
 Every sum runs in an order that content decides.
@@ -14,6 +14,7 @@ import math
 from v2x.columns import F8, I4, I8
 from v2x.fusion.association import associate
 from v2x.fusion.gating import gate, gather, lay_out
+from v2x.fusion.intensity import Chart, Unseen, expect, give_back, look_over, wake
 from v2x.fusion.lanes import (
     add_flat,
     add_tall,
@@ -160,7 +161,17 @@ def advance(
 
 
 @kernel
-def weigh(live: Live, beams: Beams, k: int, t: int, g: Edges, cfg: Settings, counts: I8) -> None:
+def weigh(
+    live: Live,
+    beams: Beams,
+    k: int,
+    t: int,
+    g: Edges,
+    cfg: Settings,
+    on: Chart,
+    unseen: Unseen,
+    counts: I8,
+) -> None:
     """Existence of every track after this look; ends those below the prune level.
 
     Fills ``g.mu`` of each edge with its share of the mixture, given that the object exists, and
@@ -194,6 +205,7 @@ def weigh(live: Live, beams: Beams, k: int, t: int, g: Edges, cfg: Settings, cou
             if hit > 0.5:
                 last[i] = t
         if r[i] < prune:
+            give_back(on, unseen, live, i, beams)
             end_track(live, i, counts)
             best_edge[i] = -1
         elif r[i] > confirm:
@@ -380,7 +392,7 @@ def spawn(
     Past `max_claims` living tracks that rest on claims alone, further claims found nothing: a
     flood of invented identities must not push out what is there.
     """
-    share = beams.birth[k] / (beams.birth[k] + beams.clutter[k])
+    new, clutter = look.new, beams.clutter[k]
     factor = cfg.velocity_factor * math.sqrt(beams.inflate[k])
     s, z, R, rows, alone = live.bar, look.z, look.R, look.row, look.alone
     vel, labels, conf, idents, flags = (
@@ -392,7 +404,7 @@ def spawn(
     )
     kinds, fed_sensor, born_z = live.kinds, live.fed_sensor, live.born_z
     for j in range(n):
-        r = min(R_CAP, alone[j] * share)
+        r = min(R_CAP, alone[j] * (new[j] / (new[j] + clutter)))
         if r < cfg.prune:
             continue
         row = rows[j]
@@ -580,6 +592,8 @@ def run(
     g: Edges,
     cfg: Settings,
     motion: Motion,
+    on: Chart,
+    unseen: Unseen,
     notes: Notes,
     counts: I8,
     scan: int,
@@ -598,14 +612,17 @@ def run(
         copies, refused, inflate = counts[DUPLICATES], counts[REFUSED], beams.inflate[k]
         n, m, side = lay_out(sheet, sheet.scan_first[q], sheet.scan_end[q], inflate, look, counts)
         gather(sheet, n, inflate, c, cfg.unclaimed, look)
+        wake(on, unseen, k, t)
+        expect(on, unseen, t, look.z, n, beams.clutter[k], beams.birth[k], look.c, look.new)
         advance(live, beams, k, t, look, n, g, cfg, motion, counts)
         least = LEAST * min(beams.p_detect[k], 1.0 - 1e-6)
         ne = gate(live, sheet, look, k, n, m, side, least, g, cfg, motion, counts)
         if ne < 0:
             counts[DUPLICATES], counts[REFUSED] = copies, refused
             return q
+        look_over(on, unseen, k, t, min(beams.p_detect[k], 1.0 - 1e-6))
         associate(counts[TOP], n, g, cfg.sweeps, cfg.tolerance, cfg.exact, look.alone)
-        weigh(live, beams, k, t, g, cfg, counts)
+        weigh(live, beams, k, t, g, cfg, on, unseen, counts)
         if ne:
             residuals(live, k, t, sheet, look, g, notes, counts)
         mix(live, look, g, motion, cfg, counts)

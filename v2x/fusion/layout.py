@@ -195,6 +195,8 @@ class Look(NamedTuple):
         Density of false and new plots at each plot, with its identity factor.
     plain
         1 for plots that say where something is and nothing else.
+    new
+        Density of new objects at each plot, of a birth in a look.
     alone
         Probability that the plot belongs to no track.
     """
@@ -207,6 +209,7 @@ class Look(NamedTuple):
     R: F8
     c: F8
     plain: U1
+    new: F8
     alone: F8
 
 
@@ -370,6 +373,7 @@ def new_look(n: int) -> Look:
         R=np.zeros((n, 6)),
         c=np.zeros(n),
         plain=np.zeros(n, np.uint8),
+        new=np.zeros(n),
         alone=np.zeros(n),
     )
 

@@ -27,6 +27,7 @@ from v2x.columns import I8
 from v2x.errors import StoreError
 from v2x.fusion import layout
 from v2x.fusion.history import SCANS, Checkpoint, History, Step, merge, part
+from v2x.fusion.intensity import Unseen
 from v2x.fusion.layout import Live, Sheet
 from v2x.plots import PlotColumns
 from v2x.sensors import Sensor
@@ -55,7 +56,9 @@ def seal(tracker: bytes, base: Checkpoint, history: History) -> bytes:
     steps = history.since(base)
     columns = {
         name: np.ascontiguousarray(column, column.dtype.newbyteorder("<"))
-        for name, column in ({"counts": base.counts} | _tracks(base) | _scans(steps)).items()
+        for name, column in (
+            {"counts": base.counts} | _tracks(base) | _map(base.unseen) | _scans(steps)
+        ).items()
     }
     head = msgpack.packb(
         {
@@ -78,8 +81,8 @@ def seal(tracker: bytes, base: Checkpoint, history: History) -> bytes:
     return b"".join([msgpack.packb(told), *parts])
 
 
-def unseal(data: bytes, tracker: bytes, span_ns: int) -> tuple[Checkpoint, History]:
-    """Where to begin, and a history whose steps are still to be run.
+def unseal(data: bytes, tracker: bytes, span_ns: int, like: Unseen) -> tuple[Checkpoint, History]:
+    """Where to begin, and a history whose steps are still to be run; its map is `like` that one.
 
     Raises
     ------
@@ -97,6 +100,7 @@ def unseal(data: bytes, tracker: bytes, span_ns: int) -> tuple[Checkpoint, Histo
             reported=told["reported"],
             counts=counts,
             columns=_to_tracks(columns, counts),
+            unseen=Unseen(*(_take(columns, name, column) for name, column in _map(like).items())),
         )
         history = History(span_ns)
         history.begin(base)
@@ -142,6 +146,10 @@ def _take(columns: dict[str, Any], name: str, like: Any) -> Any:
     if column.dtype != like.dtype.newbyteorder("<") or column.shape != like.shape:
         raise SnapshotError(f"{name} is {column.dtype} {column.shape}, not {like.dtype}")
     return made
+
+
+def _map(unseen: Unseen) -> dict[str, Any]:
+    return {f"unseen.{name}": column for name, column in unseen._asdict().items()}
 
 
 def _tracks(base: Checkpoint) -> dict[str, Any]:

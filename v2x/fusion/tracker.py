@@ -10,8 +10,9 @@ import numpy as np
 
 from v2x.columns import F8, I4, I8
 from v2x.errors import ConfigError
-from v2x.fusion import kernels, layout, modes, snapshot
+from v2x.fusion import intensity, kernels, layout, modes, snapshot
 from v2x.fusion.history import BEGINNING, Checkpoint, History, Step, blank_above, copy_of, scan_keys
+from v2x.fusion.intensity import Unseen
 from v2x.fusion.layout import Beams, Live, Output, Settings, Sheet
 from v2x.plots import PlotColumns, Plots
 from v2x.sensors import Sensor, SensorTable
@@ -32,6 +33,9 @@ class TrackerConfig:
     birth_ratio, birth_floor
         Density of new objects per look as a share of the sensor's clutter density; the floor, in
         the sensor's unit (per m² or m³), for sensors without clutter.
+    unseen_ratio
+        The same where nobody has looked, for the map of the undetected of `v2x.fusion.intensity`:
+        at start-up, after silence, beyond coverage. 0: no map, births everywhere alike.
     gate_d2, gate_d2_3d
         Squared Mahalanobis distance beyond which a plot is none of the track's.
     prune_exist, drop_exist, confirm_exist
@@ -74,6 +78,7 @@ class TrackerConfig:
     death_per_s: float = 0.03
     birth_ratio: float = 0.01
     birth_floor: float = 1e-10
+    unseen_ratio: float = 0.3
     gate_d2: float = 16.0
     gate_d2_3d: float = 18.0
     prune_exist: float = 2e-3
@@ -108,6 +113,10 @@ class TrackerConfig:
             raise ConfigError(f"tracker: motion must be imm or cv, got {self.motion!r}")
         if not self.prune_exist < self.drop_exist < self.confirm_exist < 1.0:
             raise ConfigError("tracker: prune_exist < drop_exist < confirm_exist < 1 must hold")
+        if not (isfinite(self.unseen_ratio) and self.unseen_ratio >= 0.0):
+            raise ConfigError(
+                f"tracker: unseen_ratio must not be negative, got {self.unseen_ratio}"
+            )
         if not (isfinite(self.history_s) and self.history_s >= 0.0):
             raise ConfigError(f"tracker: history_s must not be negative, got {self.history_s}")
 
@@ -198,6 +207,8 @@ class Tracker:
         self._lanes = manners.shape[2]
         self._motion = layout.new_motion(manners, modes.blank_moves(manners))
         self._live: Live = layout.new_live(64, self._lanes)
+        self._chart = intensity.chart(self._beams, config.unseen_ratio / config.birth_ratio)
+        self._unseen = intensity.new_unseen(self._chart)
         self._counts = np.zeros(layout.N_COUNTS, np.int64)
         self._look = layout.new_look(64)
         self._edges = layout.new_edges(64, 64, 256, self._lanes)
@@ -224,6 +235,7 @@ class Tracker:
         counts[[layout.TOP, layout.LIVE, layout.FREE, layout.CLAIMS, layout.RESIDUALS]] = 0
         counts[[layout.HEAD, layout.TAIL]] = -1
         self._live.mode[:] = 0
+        intensity.forget(self._chart, self._unseen)
         self._last, self._named_ns = (BEGINNING, -1), BEGINNING
         self._history.end = BEGINNING
         self._history.begin(self._checkpoint(BEGINNING))
@@ -297,7 +309,7 @@ class Tracker:
             Not a snapshot, cut or changed, of another format version, or of a tracker with other
             sensors or another configuration. Nothing was changed then.
         """
-        base, history = snapshot.unseal(data, self._identity, self._history.span_ns)
+        base, history = snapshot.unseal(data, self._identity, self._history.span_ns, self._unseen)
         steps = history.since(base)
         self._history = history
         self._go_back(base)
@@ -362,7 +374,8 @@ class Tracker:
         while True:
             done = kernels.run(
                 self._live, self._beams, sheet, self._look, self._edges, self._cfg, self._motion,
-                self._notes, self._counts, done, t_ns, self._slots, out,
+                self._chart, self._unseen, self._notes, self._counts, done, t_ns, self._slots,
+                out,
             )  # fmt: skip
             if done == len(sheet.scan_ns):
                 return
@@ -373,8 +386,9 @@ class Tracker:
     def _checkpoint(self, cell: int) -> Checkpoint:
         counts, columns = copy_of(self._live, self._counts)
         return Checkpoint(
-            cell, self._history.end, self._last, self._named_ns, self._reported, counts, columns
-        )
+            cell, self._history.end, self._last, self._named_ns, self._reported, counts, columns,
+            Unseen(*(column.copy() for column in self._unseen)),
+        )  # fmt: skip
 
     def _go_back(self, to: Checkpoint) -> None:
         """Take over the state of a checkpoint."""
@@ -386,6 +400,8 @@ class Tracker:
         arrays: list[tuple[Any, Any]] = list(zip(self._live, to.columns, strict=True))
         for column, kept in arrays:
             column[:top] = kept
+        for now, then in zip(self._unseen, to.unseen, strict=True):
+            now[:] = then
         self._last, self._named_ns, self._reported = to.last, to.named_ns, to.reported
 
     def _forget_residuals(self) -> None:
