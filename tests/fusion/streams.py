@@ -19,7 +19,7 @@ SENSORS = (
         clutter_density=1e-5,
         period_s=0.13,
         coverage=((-1e3, -1e3), (1e3, -1e3), (1e3, 1e3), (-1e3, 1e3)),
-    ),  # fmt: skip
+    ),
     Sensor("radar", kind=SensorKind.RADAR, clutter_density=1e-7, period_s=0.1),
     Sensor("terminal", kind=SensorKind.SELF_REPORT, clutter_density=1e-9, scans=False),
 )

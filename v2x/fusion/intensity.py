@@ -64,7 +64,8 @@ class Chart(NamedTuple):
     wide, high
         Cells east-west and south-north; 0: elsewhere is all there is.
     most, rate
-        Excess that nothing passes where nobody looks (0: map is off), and how fast it gets there, 1/s.
+        Excess that nothing passes (0: the map is off), and 1/s at which it gets there where
+        nobody looks.
     moved
         (cells + 1) scratch.
     """
@@ -179,6 +180,15 @@ def new_unseen(on: Chart) -> Unseen:
     )
     forget(on, made)
     return made
+
+
+def copy_of(unseen: Unseen) -> Unseen:
+    """Arrays of its own, for a checkpoint."""
+    u = unseen
+    return Unseen(
+        u.level.copy(), u.kept.copy(), u.added.copy(), u.when.copy(), u.looked.copy(),
+        u.sweep.copy(),
+    )  # fmt: skip
 
 
 def forget(on: Chart, unseen: Unseen) -> None:

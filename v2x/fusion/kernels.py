@@ -1,10 +1,10 @@
 """One slice of fusion: gate, associate, update, spawn, prune, report.
 
 TOMB/P (Williams, "Marginal multi-Bernoulli filters", IEEE TAES 2015) with a birth density that is
-a share of the sensor's clutter: fixed, or as much as `v2x.fusion.intensity` expects. Scans run one after another in time order, each sensor with
-its own noise, detection probability and clutter; two sensors never meet in one association. State
-changes only at scans (a report predicts copies), so how a stream is cut into steps changes nothing.
-Every sum runs in an order that content decides.
+a share of the sensor's clutter: fixed, or as much as `v2x.fusion.intensity` expects. Scans run one
+after another in time order, each sensor with its own noise, detection probability and clutter; two
+sensors never meet in one association. State changes only at scans (a report predicts copies), so
+how a stream is cut into steps changes nothing. Every sum runs in an order that content decides.
 
 `run` is one call per slice. Somewhat longer than a page, to keep the verbs of a scan side by side.
 """

@@ -12,7 +12,6 @@ from v2x.columns import F8, I4, I8
 from v2x.errors import ConfigError
 from v2x.fusion import intensity, kernels, layout, modes, snapshot
 from v2x.fusion.history import BEGINNING, Checkpoint, History, Step, blank_above, copy_of, scan_keys
-from v2x.fusion.intensity import Unseen
 from v2x.fusion.layout import Beams, Live, Output, Settings, Sheet
 from v2x.plots import PlotColumns, Plots
 from v2x.sensors import Sensor, SensorTable
@@ -387,7 +386,7 @@ class Tracker:
         counts, columns = copy_of(self._live, self._counts)
         return Checkpoint(
             cell, self._history.end, self._last, self._named_ns, self._reported, counts, columns,
-            Unseen(*(column.copy() for column in self._unseen)),
+            intensity.copy_of(self._unseen),
         )  # fmt: skip
 
     def _go_back(self, to: Checkpoint) -> None:
