@@ -120,7 +120,7 @@ def expired(live: Live, i: int, beams: Beams, t: int, cfg: Settings) -> bool:
 @inlined
 def boundless(bar: F8, i: int) -> bool:
     """The ellipse of track `i` is larger than numbers are kept for."""
-    return max(bar[i, 4], bar[i, 6]) > MAX_VAR
+    return bool(max(bar[i, 4], bar[i, 6]) > MAX_VAR)
 
 
 @kernel
