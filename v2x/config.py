@@ -80,7 +80,9 @@ class SensorSettings(_Section):
     sd_range_m: Finite | None = Field(None, gt=0, description="noise of the range")
     sd_deg: Finite | None = Field(None, gt=0, description="noise of the angles")
     p_detect: Finite = Field(0.9, gt=0, le=1, description="chance that a look sees an object")
-    clutter_density: Finite = Field(1e-6, ge=0, description="false plots per look and m² (m³, sr)")
+    clutter_density: Finite | None = Field(
+        None, ge=0, description="false plots per look and m² (m³, sr); default: learned"
+    )
     coverage: tuple[tuple[Finite, Finite], ...] = Field(
         (), description="polygon of [lon, lat] it can see; empty: everywhere"
     )
@@ -128,7 +130,7 @@ class SensorSettings(_Section):
             kind=kind,
             datum=Datum[self.datum.upper()],
             p_detect=self.p_detect,
-            clutter_density=self.clutter_density,
+            clutter_density=nan if self.clutter_density is None else self.clutter_density,
             sd_m=nan if self.sd_m is None else self.sd_m,
             sd_up_m=nan if self.sd_up_m is None else self.sd_up_m,
             sd_range_m=nan if self.sd_range_m is None else self.sd_range_m,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from math import isfinite, nan
+from math import inf, isfinite, isnan, nan
 
 import numpy as np
 
@@ -53,7 +53,8 @@ class Sensor:
     p_detect
         Probability that a look sees an object inside the coverage.
     clutter_density
-        False plots per look, per m² (2-D), m³ (3-D) or sr (bearings).
+        False plots per look, per m² (2-D), m³ (3-D) or sr (bearings); NaN: not known, and learned
+        by the tracker.
     sd_m, sd_up_m
         Position noise, one standard deviation per horizontal axis, and vertical.
     sd_range_m, sd_deg
@@ -79,7 +80,7 @@ class Sensor:
     kind: SensorKind = SensorKind.UNKNOWN
     datum: Datum = Datum.WGS84
     p_detect: float = 0.9
-    clutter_density: float = 1e-6
+    clutter_density: float = nan
     sd_m: float = nan
     sd_up_m: float = nan
     sd_range_m: float = nan
@@ -108,7 +109,7 @@ class Sensor:
             raise ConfigError("a sensor needs a name")
         if not 0.0 < self.p_detect <= 1.0:
             raise ConfigError(f"sensor {self.name}: p_detect {self.p_detect} is not in (0, 1]")
-        if not (isfinite(self.clutter_density) and self.clutter_density >= 0.0):
+        if not (isnan(self.clutter_density) or 0.0 <= self.clutter_density < inf):
             raise ConfigError(
                 f"sensor {self.name}: clutter_density {self.clutter_density} is not >= 0"
             )

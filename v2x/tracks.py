@@ -1,4 +1,4 @@
-"""Tracks: estimated objects, and Residuals: what each sensor said against them."""
+"""Tracks: estimated objects; Residuals and Looks: what each sensor said against them."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -82,3 +82,34 @@ class Residuals(Columns):
     nis: F4 = column("f4")
     dim: U1 = column("u1")
     conflict: U1 = column("u1")
+
+
+@dataclass(frozen=True, slots=True)
+class Looks(Columns):
+    """What the scans of a step gave, one a row, in the order they were folded in.
+
+    Attributes
+    ----------
+    t_ns, sensor
+        When, and who looked.
+    hits
+        Tracks confirmed before this look that got a plot of it: a sum of probabilities.
+    expected
+        How many of them the sensor could have seen, by its coverage and their existence; hits
+        over expected is its detection probability. 0 for sensors whose misses mean nothing.
+    unexplained
+        Plots that belong to no track, a sum of probabilities. New objects are among them.
+    area
+        What it covers, m², or m³ where it measures heights; NaN where it is unbounded.
+    plots, duplicates
+        Rows received, and those dropped as copies.
+    """
+
+    t_ns: I8 = column("i8")
+    sensor: I4 = column("i4")
+    hits: F8 = column("f8")
+    expected: F8 = column("f8")
+    unexplained: F8 = column("f8")
+    area: F8 = column("f8")
+    plots: I8 = column("i8")
+    duplicates: I8 = column("i8")

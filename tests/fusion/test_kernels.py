@@ -109,7 +109,7 @@ def test_gate_finds_exactly_the_pairs_of_a_full_search(spread):
     sheet, cfg = _sheet(plots), config.settings(0.0)
     got, side_m, side = gating.lay_out(sheet, 0, n, 1.0, look, counts)
     assert got == n
-    gating.gather(sheet, n, 1.0, 1e-5, 0.05, look)
+    gating.gather(sheet, n, 1.0, 0.0, 1e-5, 0.05, look)
     ne = gating.gate(live, sheet, look, 0, n, side_m, side, 0.09, g, cfg, scratch, counts)
     found = {
         (i, int(look.row[g.plot[e]])): g.w[e]
@@ -145,7 +145,7 @@ def test_order_of_rows_changes_nothing_in_the_layout():
         look, counts = layout.new_look(n), np.zeros(layout.N_COUNTS, np.int64)
         sheet = _sheet(Plots.of(PlotColumns.blank(n, z=z[p], cov=cov[p])))
         k, *_ = gating.lay_out(sheet, 0, n, 1.0, look, counts)
-        gating.gather(sheet, k, 1.0, 1.0, 1.0, look)
+        gating.gather(sheet, k, 1.0, 0.0, 1.0, 1.0, look)
         assert counts[layout.DUPLICATES] >= 10
         seen.add(look.z[:k].tobytes())
     assert len(seen) == 1

@@ -107,6 +107,8 @@ def _warn_of_units(plots: "Plots", sensors: "SensorTable") -> None:
     if not np.isnan(z[:, 2]).any():
         size, unit = size * max(1.0, float(np.ptp(z[:, 2]))), "m³"
     for s in sensors.sensors:
+        if np.isnan(s.clutter_density):
+            continue
         false = s.clutter_density * size
         line = f"{s.name}: {false:.3g} false plots per scan expected over {size:.3g} {unit}"
         if s.clutter_density > 0.0 and not 0.01 <= false <= 10_000.0:

@@ -167,8 +167,13 @@ def lay_out(
 
 
 @kernel
-def gather(sheet: Sheet, n: int, inflate: float, c: float, unclaimed: float, look: Look) -> None:
-    """Copy the plots of one scan in canonical order: `look.z`, `look.R` inflated, `look.c`."""
+def gather(
+    sheet: Sheet, n: int, inflate: float, more: float, c: float, unclaimed: float, look: Look
+) -> None:
+    """Copy the plots of one scan in canonical order: `look.z`, `look.R`, `look.c`.
+
+    Covariances are inflated, and `more` m² is added on every axis.
+    """
     z, cov, ident = sheet.z, sheet.cov, sheet.ident
     label, vel, flags, plain = sheet.kind, sheet.vel, sheet.flags, look.plain
     ref = sheet.track_ref
@@ -178,7 +183,7 @@ def gather(sheet: Sheet, n: int, inflate: float, c: float, unclaimed: float, loo
         out[p, 0], out[p, 1] = z[j, 0], z[j, 1]
         tall = has_height(z, cov, j)
         least = cov[j, 0] + cov[j, 3] + (cov[j, 5] if tall else 0.0)
-        least = MIN_VAR + ROUNDEST * least * inflate
+        least = MIN_VAR + more + ROUNDEST * least * inflate
         R[p, 0] = cov[j, 0] * inflate + least
         R[p, 1] = cov[j, 1] * inflate
         R[p, 3] = cov[j, 3] * inflate + least

@@ -32,7 +32,7 @@ BEGINNING = -(2**63)
 SCANS = ("scan_sensor", "scan_ns", "scan_first", "scan_end")
 """Columns of `Sheet` with one row per scan; the others have one per plot."""
 
-_OF_ONE_STEP = [layout.RESIDUALS, layout.CHOSEN]
+_OF_ONE_STEP = [layout.RESIDUALS, layout.CHOSEN, layout.LOOKED]
 
 
 class Checkpoint(NamedTuple):
@@ -52,6 +52,8 @@ class Checkpoint(NamedTuple):
         Of `layout`; the columns of `Live` up to the highest slot in use.
     unseen
         The map of the undetected.
+    sensors
+        What `Watch` holds.
     """
 
     cell: int
@@ -62,6 +64,7 @@ class Checkpoint(NamedTuple):
     counts: I8
     columns: tuple[Any, ...]
     unseen: Unseen
+    sensors: dict[str, Any]
 
 
 class Step(NamedTuple):

@@ -40,6 +40,7 @@ from v2x.fusion.layout import (
     HEAD,
     KINDS,
     LIVE,
+    LOOKED,
     REFUSED,
     RESIDUALS,
     SECOND,
@@ -76,6 +77,8 @@ from v2x.fusion.lives import (
 )
 from v2x.fusion.modes import prepare
 from v2x.fusion.motion import MAX_VAR, clamp, flat_innovation, full_innovation, predict
+from v2x.fusion.rates import Ledger, enrol, gauge
+from v2x.fusion.windows import EPOCH, LIMIT, Windows, enter, rank_of
 from v2x.jit import inlined, kernel
 
 R_CAP = 1.0 - 1e-7
@@ -171,12 +174,15 @@ def weigh(
     on: Chart,
     unseen: Unseen,
     counts: I8,
-) -> None:
+) -> tuple[float, float]:
     """Existence of every track after this look; ends those below the prune level.
 
     Fills ``g.mu`` of each edge with its share of the mixture, given that the object exists, and
-    ``g.tail`` of each slot with its best edge (-1 none).
+    ``g.tail`` of each slot with its best edge (-1 none). Returns how many of the tracks that were
+    confirmed before this look got a plot, and how many of them it could have seen.
     """
+    hits = seen = 0.0
+    whole = min(beams.p_detect[k], 1.0 - 1e-6)
     r, mode, last = live.r, live.mode, live.last
     first, beta, share, beta0 = g.first, g.beta, g.mu, g.beta0
     chance, best_edge = g.p_detect, g.tail
@@ -188,10 +194,11 @@ def weigh(
         if p < 0.0 or (a == b and not looks):
             continue
         kept = r[i] * (1.0 - p) / (1.0 - r[i] * p) if looks else r[i]
+        hit = 0.0
         if a == b:
             r[i] = kept
         else:
-            hit, best = 0.0, a
+            best = a
             for e in range(a, b):
                 hit += beta[e]
                 if beta[e] > beta[best]:
@@ -204,6 +211,9 @@ def weigh(
             best_edge[i] = best
             if hit > 0.5:
                 last[i] = t
+        if mode[i] & CONFIRMED:
+            hits += hit * p / whole
+            seen += r[i] * p / whole
         if r[i] < prune:
             give_back(on, unseen, live, i, beams)
             end_track(live, i, counts)
@@ -212,6 +222,7 @@ def weigh(
             mode[i] |= CONFIRMED
         elif r[i] < drop:
             mode[i] &= ~CONFIRMED & 255
+    return hits, seen if looks else 0.0
 
 
 @kernel
@@ -342,9 +353,23 @@ def note(
 
 @kernel
 def residuals(
-    live: Live, k: int, t: int, sheet: Sheet, look: Look, g: Edges, notes: Notes, counts: I8
+    live: Live,
+    k: int,
+    t: int,
+    sheet: Sheet,
+    look: Look,
+    g: Edges,
+    notes: Notes,
+    book: Ledger,
+    w: Windows,
+    counts: I8,
 ) -> None:
-    """Residuals of the plots that belong to a confirmed track beyond doubt."""
+    """Residuals of the plots that belong to a confirmed track beyond doubt.
+
+    Those of the tracks drawn go into their windows too, if another sensor fed the track within
+    the length of one.
+    """
+    epoch, fed, fed_ns, sums = w.head[EPOCH], live.fed_sensor, live.fed_ns, book.nis
     beta, plot, best_edge, mode = g.beta, g.plot, g.tail, live.mode
     s, z, R, rows, idents = live.bar, look.z, look.R, look.row, sheet.ident
     room = notes.t.shape[0]
@@ -354,23 +379,33 @@ def residuals(
     q = counts[RESIDUALS]
     for i in range(counts[TOP]):
         best = best_edge[i]
-        if best < 0 or not (beta[best] > 0.9 and mode[i] & CONFIRMED) or q >= room:
+        if best < 0 or not (beta[best] > 0.9 and mode[i] & CONFIRMED):
             continue
         j = plot[best]
-        times[q], sensors[q], slots[q], serials[q] = t, k, i, serial[i]
-        tracks[q], claims[q], conflict[q] = ids[i], idents[rows[j]], 0
         if math.isnan(z[j, 2]):
             y0, y1, a, b, c, _ = flat_innovation(s, i, z, R, j)
-            innovation[q, 2] = math.nan
-            nis[q] = a * y0 * y0 + 2.0 * b * y0 * y1 + c * y1 * y1
-            dim[q] = 2
+            y2, size = math.nan, 2
+            d2 = a * y0 * y0 + 2.0 * b * y0 * y1 + c * y1 * y1
         else:
             y0, y1, y2, a, b, c, d, e, f, _ = full_innovation(s, i, z, R, j)
-            innovation[q, 2] = y2
-            nis[q] = a * y0 * y0 + d * y1 * y1 + f * y2 * y2
-            nis[q] += 2.0 * (b * y0 * y1 + c * y0 * y2 + e * y1 * y2)
-            dim[q] = 3
-        innovation[q, 0], innovation[q, 1] = y0, y1
+            size = 3
+            d2 = a * y0 * y0 + d * y1 * y1 + f * y2 * y2
+            d2 += 2.0 * (b * y0 * y1 + c * y0 * y2 + e * y1 * y2)
+        sums[k, 0] += d2
+        sums[k, 1] += size
+        rank = rank_of(serial[i], epoch)
+        if rank <= w.head[LIMIT]:
+            backed = False
+            for f in range(FED):
+                backed |= fed[i, f] >= 0 and fed[i, f] != k and t - fed_ns[i, f] <= book.epoch_ns
+            if backed:
+                enter(w, rank, t, k, serial[i], z, sheet.cov, j, rows[j])
+        if q == room:
+            continue
+        times[q], sensors[q], slots[q], serials[q] = t, k, i, serial[i]
+        tracks[q], claims[q], conflict[q] = ids[i], idents[rows[j]], 0
+        innovation[q, 0], innovation[q, 1], innovation[q, 2] = y0, y1, y2
+        nis[q], dim[q] = d2, size
         q += 1
     counts[RESIDUALS] = q
 
@@ -595,6 +630,9 @@ def run(
     on: Chart,
     unseen: Unseen,
     notes: Notes,
+    told: F8,
+    book: Ledger,
+    w: Windows,
     counts: I8,
     scan: int,
     t_end: int,
@@ -603,15 +641,19 @@ def run(
 ) -> int:
     """Run the scans from number `scan` on, then choose what to report at `t_end` into `slots`.
 
-    Reports into `out` if there is room. Returns how many scans are done. Fewer than all: `g` has
-    no room for the edges of the next one. Grow it and call again.
+    `told` gains a row of sums per scan. Reports into `out` if there is room. Returns how many scans
+    are done. Fewer than all: the next one begins another epoch of `w`, or `g` has no room for its
+    edges. Turn or grow, and call again.
     """
     for q in range(scan, sheet.scan_ns.shape[0]):
         k, t = sheet.scan_sensor[q], sheet.scan_ns[q]
-        c = beams.clutter[k] + beams.birth[k]
+        if t // book.epoch_ns != w.head[EPOCH]:
+            return q
         copies, refused, inflate = counts[DUPLICATES], counts[REFUSED], beams.inflate[k]
         n, m, side = lay_out(sheet, sheet.scan_first[q], sheet.scan_end[q], inflate, look, counts)
-        gather(sheet, n, inflate, c, cfg.unclaimed, look)
+        gauge(book, beams.clutter, beams.birth, k, sheet.z, sheet.cov, look.row, n)
+        c = beams.clutter[k] + beams.birth[k]
+        gather(sheet, n, inflate, book.doubt[k], c, cfg.unclaimed, look)
         wake(on, unseen, k, t)
         expect(on, unseen, t, look.z, n, beams.clutter[k], beams.birth[k], look.c, look.new)
         advance(live, beams, k, t, look, n, g, cfg, motion, counts)
@@ -622,9 +664,15 @@ def run(
             return q
         look_over(on, unseen, k, t, min(beams.p_detect[k], 1.0 - 1e-6))
         associate(counts[TOP], n, g, cfg.sweeps, cfg.tolerance, cfg.exact, look.alone)
-        weigh(live, beams, k, t, g, cfg, on, unseen, counts)
+        hits, seen = weigh(live, beams, k, t, g, cfg, on, unseen, counts)
+        row = counts[LOOKED]
+        told[row, 0], told[row, 1] = hits, seen
+        told[row, 4] = sheet.scan_end[q] - sheet.scan_first[q]
+        told[row, 5] = counts[DUPLICATES] - copies
+        enrol(book, k, t, look.alone, n, told, row)
+        counts[LOOKED] = row + 1
         if ne:
-            residuals(live, k, t, sheet, look, g, notes, counts)
+            residuals(live, k, t, sheet, look, g, notes, book, w, counts)
         mix(live, look, g, motion, cfg, counts)
         if ne:
             factor = cfg.velocity_factor * math.sqrt(inflate)

@@ -51,13 +51,14 @@ PLACE = np.array(
 )
 """Place of covariance element (a, b), both in the order of `MEAN`, in a row of `s`."""
 
-TOP, LIVE, FREE, HEAD, TAIL, SERIAL, CLAIMS, DUPLICATES, REFUSED, FLOODED, RESIDUALS, CHOSEN = (
-    range(12)
-)
+(
+    TOP, LIVE, FREE, HEAD, TAIL, SERIAL, CLAIMS, DUPLICATES, REFUSED, FLOODED, RESIDUALS, CHOSEN,
+    LOOKED,
+) = range(13)  # fmt: skip
 """Elements of `counts`: slots in use or free, living, free; chain ends; tracks ever founded;
 living tracks that rest on claims alone; plots dropped as copies, as unusable, for the flood limit;
-residuals of this step; tracks to report."""
-N_COUNTS = 12
+residuals of this step; tracks to report; scans of this step."""
+N_COUNTS = 13
 
 
 class Live(NamedTuple):

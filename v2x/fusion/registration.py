@@ -11,7 +11,7 @@ about its place, kappa > 0 stretches it, tau > 0 says the plot is of a moment la
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
@@ -23,7 +23,7 @@ from v2x.fusion import elimination, windows
 from v2x.fusion.consensus import SLAB, View, consensus, views
 from v2x.fusion.elimination import BIASES
 from v2x.fusion.facts import CrossResiduals, SensorFacts
-from v2x.fusion.rates import N_COUNTS, fold, posteriors, ratio
+from v2x.fusion.rates import N_COUNTS, RATES, fold, posteriors, ratio
 from v2x.fusion.windows import EPOCH, FREE, UNSET
 
 _OBSERVABLE = 0.1
@@ -122,7 +122,7 @@ class Registration:
         self.inflate = given
         self._priors = config.priors()
         self._epoch_ns = round(config.window_s * 1e9)
-        self._windows = windows.new_windows(config.tracks, config.plots)
+        self.windows = windows.new_windows(config.tracks, config.plots)
         self._scratch = elimination.new_scratch(config.plots)
         self._out = elimination.new_crossed(config.tracks * config.plots)
         self._fresh = np.zeros((BIASES * n, BIASES * n))
@@ -134,6 +134,7 @@ class Registration:
             "nis": np.zeros((n, 2)),
             "counts": np.zeros((n, N_COUNTS)),
             "counted_ns": np.full(n, UNSET),
+            "weight": np.full(n, np.nan),
         }
         self._facts: SensorFacts | None = None
         self.cross = CrossResiduals.blank(0)
@@ -176,7 +177,7 @@ class Registration:
             np.ascontiguousarray(dim, np.float64),
         )
         t, n = rows[0], len(rows[0])
-        w = self._windows
+        w = self.windows
         closed: list[CrossResiduals] = []
         if n:
             self._check(rows[1])
@@ -188,7 +189,7 @@ class Registration:
                 w, self._epoch_ns, *rows, self._sums["nis"], self._scratch.weight, done
             )
             if done < n:
-                closed.append(self._roll(int(t[done]) // self._epoch_ns))
+                closed.append(self.turn(int(t[done])))
         self.cross = CrossResiduals.concat(closed)
 
     def count(
@@ -223,19 +224,24 @@ class Registration:
         t = np.ascontiguousarray(t_ns, np.int64)
         values = np.ascontiguousarray(sums, np.float64)
         fold(t, who, values, half_ns, self._sums["counts"], self._sums["counted_ns"])
-        self._facts = None
 
     @property
     def facts(self) -> SensorFacts:
         """What is known of the sensors, as of the last closed window and the last scan."""
         if self._facts is None:
             self._facts = self._conclude()
-        return self._facts
+        nis = self._sums["nis"]
+        rates: dict[str, Any] = {**posteriors(self._sums["counts"])}
+        return replace(self._facts, nis=ratio(nis[:, 0], nis[:, 1]), **rates)
+
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """All that lives across calls, the arrays themselves."""
+        return {f"windows.{k}": v for k, v in self.windows._asdict().items()} | self._sums
 
     def state(self) -> dict[str, Any]:
         """All that lives across calls, as copies of plain arrays."""
-        kept = {f"windows.{k}": v.copy() for k, v in self._windows._asdict().items()}
-        return kept | {k: v.copy() for k, v in self._sums.items()}
+        return {name: array.copy() for name, array in self.arrays.items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` of an equally configured instance gave.
@@ -245,7 +251,7 @@ class Registration:
         ValueError
             An array is missing or of another shape or type.
         """
-        targets = {f"windows.{k}": v for k, v in self._windows._asdict().items()} | self._sums
+        targets = self.arrays
         for name, target in targets.items():
             given = state.get(name)
             if given is None or given.shape != target.shape or given.dtype != target.dtype:
@@ -259,10 +265,13 @@ class Registration:
         if sensor.min() < 0 or sensor.max() >= len(self):
             raise ValueError(f"rows name a sensor outside 0..{len(self) - 1}")
 
-    def _roll(self, epoch: int) -> CrossResiduals:
-        """Close the windows of the epoch that is over, and let what is known fade."""
-        w, sums = self._windows, self._sums
-        before = int(w.head[EPOCH])
+    def turn(self, t_ns: int) -> CrossResiduals:
+        """Close the windows of the epoch before that of `t_ns`, and let what is known fade.
+
+        `update` does so by itself; this is for a kernel that fills `windows` on its own.
+        """
+        w, sums = self.windows, self._sums
+        before, epoch = int(w.head[EPOCH]), t_ns // self._epoch_ns
         if before == UNSET:
             w.head[EPOCH] = epoch
             return CrossResiduals.blank(0)
@@ -329,10 +338,12 @@ class Registration:
     def _give_up_what_changed(self) -> None:
         """Where the short memory contradicts the long one, start the long one from the short.
 
+        Leaves each sensor's weight in the consensus beside it.
         Both estimates share the frame, so they differ by noise alone: C - C D C, D the prior.
         """
         for group in self._groups():
             old = consensus(*self._equations(_LASTING, group))
+            self._sums["weight"][group] = old.weight
             new = consensus(*self._equations(_RECENT, group))
             var = new.C.diagonal() - (new.C * new.C) @ np.repeat(new.prior, BIASES)
             if np.any((new.mean - old.mean) ** 2 > _CHANGED**2 * np.maximum(var, 1e-12)):
@@ -370,8 +381,7 @@ class Registration:
             agreement=agreement,
             windows=self._sums["looks"].copy(),
             noise=np.where(self._sums["chi"][:, 1] > 0.0, self._noise(), np.nan),
-            nis=ratio(self._sums["nis"][:, 0], self._sums["nis"][:, 1]),
-            **posteriors(self._sums["counts"]),
+            **{name: np.full(n, np.nan) for name in ("nis", *RATES)},
         )
 
 

@@ -15,7 +15,7 @@ Columns are never named here, so that new ones in `Live` and `Sheet` need no cha
 give equal bytes: plots of a scan stand in an order that follows from what they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from hashlib import blake2b
 from typing import Any
@@ -32,7 +32,7 @@ from v2x.fusion.layout import Live, Sheet
 from v2x.plots import PlotColumns
 from v2x.sensors import Sensor
 
-FORMAT = 1
+FORMAT = 2
 """To be raised whenever the same bytes would mean something else."""
 
 _STACK = "free"
@@ -57,7 +57,11 @@ def seal(tracker: bytes, base: Checkpoint, history: History) -> bytes:
     columns = {
         name: np.ascontiguousarray(column, column.dtype.newbyteorder("<"))
         for name, column in (
-            {"counts": base.counts} | _tracks(base) | _map(base.unseen) | _scans(steps)
+            {"counts": base.counts}
+            | _sensors(base.sensors)
+            | _tracks(base)
+            | _map(base.unseen)
+            | _scans(steps)
         ).items()
     }
     head = msgpack.packb(
@@ -81,8 +85,12 @@ def seal(tracker: bytes, base: Checkpoint, history: History) -> bytes:
     return b"".join([msgpack.packb(told), *parts])
 
 
-def unseal(data: bytes, tracker: bytes, span_ns: int, like: Unseen) -> tuple[Checkpoint, History]:
+def unseal(
+    data: bytes, tracker: bytes, span_ns: int, like: Unseen, sensors: Mapping[str, Any]
+) -> tuple[Checkpoint, History]:
     """Where to begin, and a history whose steps are still to be run; its map is `like` that one.
+
+    `sensors` are arrays as `Watch` has them, for their types and shapes.
 
     Raises
     ------
@@ -101,6 +109,9 @@ def unseal(data: bytes, tracker: bytes, span_ns: int, like: Unseen) -> tuple[Che
             counts=counts,
             columns=_to_tracks(columns, counts),
             unseen=Unseen(*(_take(columns, name, column) for name, column in _map(like).items())),
+            sensors={
+                name: _take(columns, f"sensor.{name}", array) for name, array in sensors.items()
+            },
         )
         history = History(span_ns)
         history.begin(base)
@@ -150,6 +161,10 @@ def _take(columns: dict[str, Any], name: str, like: Any) -> Any:
 
 def _map(unseen: Unseen) -> dict[str, Any]:
     return {f"unseen.{name}": column for name, column in unseen._asdict().items()}
+
+
+def _sensors(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"sensor.{name}": array for name, array in arrays.items()}
 
 
 def _tracks(base: Checkpoint) -> dict[str, Any]:

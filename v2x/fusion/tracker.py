@@ -11,11 +11,14 @@ import numpy as np
 from v2x.columns import F8, I4, I8
 from v2x.errors import ConfigError
 from v2x.fusion import intensity, kernels, layout, modes, snapshot
+from v2x.fusion.facts import CrossResiduals, SensorFacts
 from v2x.fusion.history import BEGINNING, Checkpoint, History, Step, blank_above, copy_of, scan_keys
 from v2x.fusion.layout import Beams, Live, Output, Settings, Sheet
+from v2x.fusion.rates import N_COUNTS
+from v2x.fusion.watch import Watch, named
 from v2x.plots import PlotColumns, Plots
 from v2x.sensors import Sensor, SensorTable
-from v2x.tracks import Residuals, Tracks
+from v2x.tracks import Looks, Residuals, Tracks
 
 _ID_MASK = 0x7FFF_FFFF_FFFF_FFFF
 _NOTHING = layout.new_output(0)
@@ -72,6 +75,15 @@ class TrackerConfig:
         How far back a late row is still folded in, as if it had come in time. Costs the memory of
         all plots of so long and of two copies of the tracks a second, and 3 % of the time; 0: a
         late row is an error.
+    registration
+        Estimate offset, yaw, scale and clock of the sensors: `Tracker.facts`, `Tracker.cross`.
+    learn_rates
+        Go on with the detection probability and clutter density seen, within half and double of
+        those given. A density that was not given is learned in any case.
+    newcomer_sd_m, newcomer_s
+        A sensor that joins others at work is on trial for so long, and until the registration does
+        not contradict it: its plots count as so much less certain. Otherwise one that is off by
+        1.5 m would move one track in five by more than 0.5 m in its first second. 0 m: trusted.
     """
 
     death_per_s: float = 0.03
@@ -103,6 +115,10 @@ class TrackerConfig:
     velocity_sd_factor: float = 4.0
     max_claim_tracks: int = 4096
     history_s: float = 5.0
+    registration: bool = True
+    learn_rates: bool = False
+    newcomer_sd_m: float = 3.0
+    newcomer_s: float = 10.0
 
     def __post_init__(self) -> None:
         for name in ("death_per_s", "birth_floor", "prune_exist", "psd_m2_s3", "psd_up_m2_s3"):
@@ -118,6 +134,9 @@ class TrackerConfig:
             )
         if not (isfinite(self.history_s) and self.history_s >= 0.0):
             raise ConfigError(f"tracker: history_s must not be negative, got {self.history_s}")
+        for name in ("newcomer_sd_m", "newcomer_s"):
+            if not 0.0 <= getattr(self, name) < 1e9:
+                raise ConfigError(f"tracker: {name} must not be negative, got {self}")
 
     def settings(self, height_ref_m: float) -> Settings:
         """Numbers for the kernels: variances and ns instead of deviations and seconds."""
@@ -212,12 +231,24 @@ class Tracker:
         self._look = layout.new_look(64)
         self._edges = layout.new_edges(64, 64, 256, self._lanes)
         self._notes = layout.new_notes(64)
+        self._told = np.zeros((64, N_COUNTS))
+        self._watch = Watch(
+            self.sensors,
+            self._beams,
+            draw=config.registration,
+            learn=config.learn_rates,
+            birth_ratio=config.birth_ratio,
+            newcomer_sd_m=config.newcomer_sd_m,
+            newcomer_s=config.newcomer_s,
+        )
         self._slots: I4 = np.zeros(64, np.int32)
         self._last = (BEGINNING, -1)
         self._named_ns = BEGINNING
         self._reported = 0
+        self._sheet = _sheet(Plots.nothing())
         self._residuals: Residuals | None = None
-        self._replayed: list[Residuals] = []
+        self._looks: Looks | None = None
+        self._replayed: list[tuple[Residuals, Looks]] = []
         self._fresh: I8 | None = None
         self._history = History(round(config.history_s * 1e9))
         self._identity = snapshot.identity(
@@ -235,6 +266,7 @@ class Tracker:
         counts[[layout.HEAD, layout.TAIL]] = -1
         self._live.mode[:] = 0
         intensity.forget(self._chart, self._unseen)
+        self._watch.clear()
         self._last, self._named_ns = (BEGINNING, -1), BEGINNING
         self._history.end = BEGINNING
         self._history.begin(self._checkpoint(BEGINNING))
@@ -263,13 +295,14 @@ class Tracker:
         if len(sheet.scan_ns):
             self._check(sheet, t_ns)
         back, steps, fresh = self._history.file(sheet, t_ns, self._last, self._named_ns)
-        self._residuals, self._replayed, self._fresh = None, [], fresh
+        self._residuals, self._looks, self._replayed, self._fresh = None, None, [], fresh
+        self._watch.listen()
         if back is not None:
             self._go_back(back)
         for step in steps[:-1]:
             self._fold(step)
             self._name(step.end)
-            self._replayed.append(self._make_residuals())
+            self._replayed.append((self._make_residuals(), self._make_looks()))
         # a track is reported first because of a plot: so many will do, but for rare exceptions
         room = int(self._counts[layout.CHOSEN]) + len(steps[-1].sheet.z) + 16
         out = layout.new_output(room)
@@ -284,11 +317,41 @@ class Tracker:
         Those of scans that were late are among them; scans that only ran again are not.
         """
         if self._residuals is None:
-            made = Residuals.concat([*self._replayed, self._make_residuals()])
+            parts = [residuals for residuals, _ in self._replayed]
+            made = Residuals.concat([*parts, self._make_residuals()])
             if self._fresh is not None:
                 made = made.take(np.isin(scan_keys(made.t_ns, made.sensor), self._fresh))
             self._residuals = made
         return self._residuals
+
+    @property
+    def looks(self) -> Looks:
+        """What the scans of the last step gave, late ones too, but none that only ran again."""
+        if self._looks is None:
+            made = Looks.concat([*(looks for _, looks in self._replayed), self._make_looks()])
+            if self._fresh is not None:
+                made = made.take(np.isin(scan_keys(made.t_ns, made.sensor), self._fresh))
+            self._looks = made
+        return self._looks
+
+    @property
+    def facts(self) -> SensorFacts:
+        """What is known of each sensor, as of the newest scan and the last whole second.
+
+        Late rows are in it as if they had come in time.
+        """
+        return self._watch.facts
+
+    @property
+    def cross(self) -> CrossResiduals:
+        """Plots of the seconds that ended in the last step against the path of other sensors.
+
+        Of some tracks drawn by lot. Late rows that change a second already told are not; `track`
+        is -1 where the track has ended.
+        """
+        live = self._live
+        alive = np.flatnonzero(live.mode[: int(self._counts[layout.TOP])] & layout.ALIVE)
+        return named(self._watch.cross, live.serial[alive], live.id[alive])
 
     def snapshot(self) -> bytes:
         """Everything that the steps to come depend on: see `v2x.fusion.snapshot`.
@@ -308,7 +371,9 @@ class Tracker:
             Not a snapshot, cut or changed, of another format version, or of a tracker with other
             sensors or another configuration. Nothing was changed then.
         """
-        base, history = snapshot.unseal(data, self._identity, self._history.span_ns, self._unseen)
+        base, history = snapshot.unseal(
+            data, self._identity, self._history.span_ns, self._unseen, self._watch.arrays
+        )
         steps = history.since(base)
         self._history = history
         self._go_back(base)
@@ -356,7 +421,8 @@ class Tracker:
     def _fold(self, step: Step, out: Output = _NOTHING) -> None:
         """Fold in the scans of one step, and leave a checkpoint where one is due."""
         sheet = step.sheet
-        self._counts[layout.RESIDUALS] = 0
+        self._counts[[layout.RESIDUALS, layout.LOOKED]] = 0
+        self._sheet = sheet
         if len(sheet.scan_ns):
             self._make_room(sheet)
         for part in self._history.cut(sheet):
@@ -373,11 +439,13 @@ class Tracker:
         while True:
             done = kernels.run(
                 self._live, self._beams, sheet, self._look, self._edges, self._cfg, self._motion,
-                self._chart, self._unseen, self._notes, self._counts, done, t_ns, self._slots,
-                out,
+                self._chart, self._unseen, self._notes, self._told, self._watch.ledger,
+                self._watch.windows, self._counts, done, t_ns, self._slots, out,
             )  # fmt: skip
             if done == len(sheet.scan_ns):
                 return
+            if self._watch.turn(int(sheet.scan_ns[done])):
+                continue
             e = self._edges
             more = 2 * len(e.plot) + len(e.degree)
             self._edges = layout.new_edges(len(e.beta0), len(e.degree), more, self._lanes)
@@ -387,6 +455,7 @@ class Tracker:
         return Checkpoint(
             cell, self._history.end, self._last, self._named_ns, self._reported, counts, columns,
             intensity.copy_of(self._unseen),
+            self._watch.copy(),
         )  # fmt: skip
 
     def _go_back(self, to: Checkpoint) -> None:
@@ -402,9 +471,11 @@ class Tracker:
         for now, then in zip(self._unseen, to.unseen, strict=True):
             now[:] = then
         self._last, self._named_ns, self._reported = to.last, to.named_ns, to.reported
+        self._watch.restore(to.sensors)
 
     def _forget_residuals(self) -> None:
-        self._residuals, self._replayed, self._fresh = Residuals.blank(0), [], None
+        self._residuals, self._looks = Residuals.blank(0), Looks.blank(0)
+        self._replayed, self._fresh = [], None
 
     def _grow(self, slots: int) -> None:
         """Room for `slots` tracks; those there are stay."""
@@ -427,6 +498,8 @@ class Tracker:
             self._look = layout.new_look(max(n, 2 * len(self._look.c)))
         if n > len(self._notes.t):
             self._notes = layout.new_notes(max(n, 2 * len(self._notes.t)))
+        if len(sheet.scan_ns) > len(self._told):
+            self._told = np.zeros((max(len(sheet.scan_ns), 2 * len(self._told)), N_COUNTS))
         e = self._edges
         if len(self._live.r) > len(e.beta0) or len(self._look.c) > len(e.degree):
             self._edges = layout.new_edges(
@@ -493,6 +566,20 @@ class Tracker:
             conflict=notes.conflict[:n][keep],
         )
 
+    def _make_looks(self) -> Looks:
+        n = int(self._counts[layout.LOOKED])
+        hits, expected, unexplained, area, plots, duplicates = self._told[:n].T.copy()
+        return Looks(
+            t_ns=self._sheet.scan_ns[:n],
+            sensor=self._sheet.scan_sensor[:n],
+            hits=hits,
+            expected=expected,
+            unexplained=unexplained,
+            area=area,
+            plots=plots.astype(np.int64),
+            duplicates=duplicates.astype(np.int64),
+        )
+
 
 def _beams(sensors: SensorTable, config: TrackerConfig) -> Beams:
     """Sensor table as columns for the kernels."""
@@ -515,7 +602,7 @@ def _beams(sensors: SensorTable, config: TrackerConfig) -> Beams:
     ]
     return Beams(
         p_detect=sensors.floats("p_detect"),
-        clutter=np.maximum(clutter, 1e-12),
+        clutter=np.where(clutter > 1e-12, clutter, 1e-12),
         birth=np.where(clutter > 0.0, config.birth_ratio * clutter, config.birth_floor),
         inflate=np.where(tracks, np.maximum(1.0, 2.0 * tau / interval), 1.0),
         spawns=np.array([s.may_spawn for s in sensors.sensors], np.uint8),

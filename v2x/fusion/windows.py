@@ -103,6 +103,23 @@ def weigh(R: F8, i: int, flat: bool, W: F8, j: int) -> bool:
 
 
 @kernel
+def enter(
+    w: Windows, rank: int, t: int, sensor: int, track: int, z: F8, cov: F8, i: int, j: int
+) -> None:
+    """Put place ``z[i]`` with covariance ``cov[j]`` into the window of a track within the limit."""
+    k = slot_of(w, track, rank)
+    m = w.n[k]
+    if m == w.t.shape[1]:
+        return
+    w.t[k, m], w.sensor[k, m] = t, sensor
+    for a in range(3):
+        w.z[k, m, a] = z[i, a]
+    for a in range(6):
+        w.cov[k, m, a] = cov[j, a]
+    w.n[k] = m + 1
+
+
+@kernel
 def collect(
     w: Windows, epoch_ns: int, t: I8, sensor: I4, track: I8, z: F8, cov: F8,
     nis: F8, dim: F8, sums: F8, work: F8, first: int,
@@ -112,7 +129,6 @@ def collect(
     Of all tracks of an epoch those of lowest rank are kept, as many as there are slots: which
     ones does not depend on the order of rows. `sums` (sensors, 2) gains NIS and dimension.
     """
-    cap = w.t.shape[1]
     epoch = w.head[EPOCH]
     if epoch == UNSET:
         return first
@@ -129,13 +145,5 @@ def collect(
         fit = np.isfinite(z[i, 0]) and np.isfinite(z[i, 1]) and not np.isinf(z[i, 2])
         if not (fit and weigh(cov, i, np.isnan(z[i, 2]), work, 0)):
             continue
-        k = slot_of(w, track[i], rank)
-        m = w.n[k]
-        if m < cap:
-            w.t[k, m], w.sensor[k, m] = t[i], sensor[i]
-            for a in range(3):
-                w.z[k, m, a] = z[i, a]
-            for a in range(6):
-                w.cov[k, m, a] = cov[i, a]
-            w.n[k] = m + 1
+        enter(w, rank, t[i], sensor[i], track[i], z, cov, i, i)
     return len(t)
