@@ -209,6 +209,12 @@ def test_without_the_map_a_first_plot_is_the_same_everywhere_and_always():
     assert first_exist(tracked, 12 * S) == pytest.approx(0.01 / 1.01)
 
 
+def test_without_births_there_is_no_map():
+    tracked = Tracker([RADAR], TrackerConfig(birth_ratio=0.0))
+    tracked.step(at(S, 0, 0.0), S)
+    assert len(tracked) == 0
+
+
 def test_a_second_look_at_start_confirms_what_was_there_and_not_what_was_not():
     tracked = Tracker([RADAR], TrackerConfig())
     assert len(tracked.step(at(S, 0, 0.0, 500.0), S)) == 0

@@ -225,7 +225,9 @@ class Tracker:
         self._lanes = manners.shape[2]
         self._motion = layout.new_motion(manners, modes.blank_moves(manners))
         self._live: Live = layout.new_live(64, self._lanes)
-        self._chart = intensity.chart(self._beams, config.unseen_ratio / config.birth_ratio)
+        ratio = config.birth_ratio
+        most = config.unseen_ratio / ratio if ratio > 0.0 else 0.0
+        self._chart = intensity.chart(self._beams, most)
         self._unseen = intensity.new_unseen(self._chart)
         self._counts = np.zeros(layout.N_COUNTS, np.int64)
         self._look = layout.new_look(64)
