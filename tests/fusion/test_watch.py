@@ -414,13 +414,13 @@ def test_a_wrong_sensor_drags_no_track_in_the_second_after_it_joins(name):
     off, joined = moved(world, 12 * S, TrackerConfig())
     assert len(off) > 3000
     assert off.max() < 0.5
-    assert joined._watch.ledger.doubt.tolist() == [0.0, 0.0, 9.0, 0.0, 0.0]
+    assert joined._watch.ledger.doubt.tolist() == [0.0, 0.0, 25.0, 0.0, 0.0]
     trusted, _ = moved(world, 12 * S, TrackerConfig(newcomer_sd_m=0.0))
     assert trusted.max() > 0.5
 
 
 @pytest.mark.parametrize(
-    ("name", "row", "scans", "doubt"), [("polar", 2, 720, 0.0), ("biased", WRONG, 1200, 9.0)]
+    ("name", "row", "scans", "doubt"), [("polar", 2, 720, 0.0), ("biased", WRONG, 1200, 25.0)]
 )
 def test_a_newcomer_is_trusted_after_its_trial_if_nothing_speaks_against_it(
     name, row, scans, doubt
@@ -431,7 +431,7 @@ def test_a_newcomer_is_trusted_after_its_trial_if_nothing_speaks_against_it(
     for t, _ in follow(tracked, world, lambda t, k: k != row or t > 6 * S):
         if 6 * S < t < 10 * S:
             on_trial.add(float(tracked._watch.ledger.doubt[row]))
-    assert on_trial == {9.0}
+    assert on_trial == {25.0}
     assert tracked._watch.ledger.doubt[row] == doubt
 
 
@@ -455,7 +455,7 @@ def test_who_was_silent_for_a_half_life_is_a_newcomer_again():
         if k < 20 or k >= 90:
             tracked.step(Plots.positions(k * S, 1, z, cov), k * S)
         doubt = tracked._watch.ledger.doubt.tolist()
-        assert doubt == ([0.0, 9.0] if k >= 80 else [0.0, 0.0]), k
+        assert doubt == ([0.0, 25.0] if k >= 80 else [0.0, 0.0]), k
 
 
 @pytest.mark.parametrize("name", ["newcomer_sd_m", "newcomer_s"])

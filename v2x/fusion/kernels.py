@@ -182,7 +182,7 @@ def weigh(
     confirmed before this look got a plot, and how many of them it could have seen.
     """
     hits = seen = 0.0
-    whole = min(beams.p_detect[k], 1.0 - 1e-6)
+    whole = 1.0 / min(beams.p_detect[k], 1.0 - 1e-6)
     r, mode, last = live.r, live.mode, live.last
     first, beta, share, beta0 = g.first, g.beta, g.mu, g.beta0
     chance, best_edge = g.p_detect, g.tail
@@ -212,8 +212,8 @@ def weigh(
             if hit > 0.5:
                 last[i] = t
         if mode[i] & CONFIRMED:
-            hits += hit * p / whole
-            seen += r[i] * p / whole
+            hits += hit * p
+            seen += r[i] * p
         if r[i] < prune:
             give_back(on, unseen, live, i, beams)
             end_track(live, i, counts)
@@ -222,7 +222,7 @@ def weigh(
             mode[i] |= CONFIRMED
         elif r[i] < drop:
             mode[i] &= ~CONFIRMED & 255
-    return hits, seen if looks else 0.0
+    return hits * whole, seen * whole if looks else 0.0
 
 
 @kernel

@@ -43,8 +43,8 @@ class Ledger(NamedTuple):
     doubt
         (S,) m² added to the covariance of its plots.
     spread
-        (S, 11) of its plots, see `PLOTS` and what follows; without heed to the place of plots
-        where the clutter is given.
+        (S, 11) of its plots, see `PLOTS` and what follows; no more than what is asked for: moments
+        where the clutter is not given, how many have heights where it has an area.
     nis
         (S, 2) of the sure plots, and its expectation.
     given
@@ -156,6 +156,8 @@ def gauge(book: Ledger, clutter: F8, birth: F8, k: int, z: F8, cov: F8, rows: I4
     for a in range(len(work)):
         work[a] = 0.0
     work[PLOTS] = n
+    if not unknown and math.isnan(book.area[k, 0]):
+        return
     for p in range(n):
         j = rows[p]
         tall = not (math.isnan(z[j, 2]) or math.isnan(cov[j, 5]))
