@@ -1,6 +1,7 @@
 """Plots: observations in the tile's metres with full covariance, grouped into scans.
 
-Researchers build them directly, without a wire: `Plots.positions`, `Plots.concat`.
+Researchers build them directly, without a wire: `Plots.positions`, `Plots.polar`,
+`Plots.bearings`, `Plots.concat`.
 """
 
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ class PlotColumns(Columns):
     t_ns, sensor
         Event time, and row of the sensor table.
     z
-        (n, 3) east, north, up in metres; up NaN where the height was not measured.
+        (n, 3) east, north, up in metres; up NaN where the height was not measured. All NaN for
+        bearings; for range and angles, NaN lets the tracker find the place.
     cov
         (n, 6) ``[EE, EN, EU, NN, NU, UU]`` m²; UU NaN with up.
     vel, vel_sd
@@ -63,11 +65,40 @@ class PlotColumns(Columns):
 
 
 @dataclass(frozen=True, slots=True)
+class Sights(Columns):
+    """What a sensor measured that is no place, one row per row of the plots.
+
+    Attributes
+    ----------
+    model
+        `v2x.observations.Model`. Rows that are positions may have a range rate all the same.
+    range, az, el, range_sd, ang_sd
+        As in `v2x.observations`, but azimuth from the tile's north and angles at the sensor's
+        place in the tile; el NaN where the sensor has none.
+    radial, radial_sd
+        Range rate in m/s, positive going away.
+    """
+
+    model: U1 = column("u1")
+    range: F8 = column("f8")
+    az: F8 = column("f8")
+    el: F8 = column("f8")
+    range_sd: F8 = column("f8")
+    ang_sd: F8 = column("f8")
+    radial: F8 = column("f8")
+    radial_sd: F8 = column("f8")
+
+
+@dataclass(frozen=True, slots=True)
 class Plots:
-    """Rows and the scans that hold them. Rows stand in scan order."""
+    """Rows and the scans that hold them. Rows stand in scan order.
+
+    `sights` is None where all rows are positions and nothing else.
+    """
 
     rows: PlotColumns
     scans: Scans
+    sights: Sights | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -78,17 +109,31 @@ class Plots:
         return cls(PlotColumns.blank(), Scans.blank())
 
     @classmethod
-    def of(cls, rows: PlotColumns, empty_sensor: Any = (), empty_t_ns: Any = ()) -> Self:
+    def of(
+        cls,
+        rows: PlotColumns,
+        empty_sensor: Any = (),
+        empty_t_ns: Any = (),
+        sights: Sights | None = None,
+    ) -> Self:
         """Group rows of equal (t_ns, sensor) into scans, and add the empty looks.
 
         Order of scans is (t_ns, sensor row); rows keep their order inside a scan. An empty look
         of a sensor that also has rows at that time is no extra scan.
+
+        Raises
+        ------
+        ValueError
+            `sights` has not one row for each of `rows`.
         """
         n = len(rows)
         if n == 0 and np.size(empty_t_ns) == 0:
             return cls.nothing()
+        if sights is not None and len(sights) != n:
+            raise ValueError(f"sights must have {n} rows like the plots, got {len(sights)}")
         order = np.lexsort((rows.sensor, rows.t_ns))
         rows = rows.take(order)
+        sights = None if sights is None else sights.take(order)
         cut = np.ones(n + 1, bool)
         if n:
             cut[1:n] = (rows.t_ns[1:] != rows.t_ns[:-1]) | (rows.sensor[1:] != rows.sensor[:-1])
@@ -107,7 +152,7 @@ class Plots:
             keep = np.ones(len(looks), bool)
             keep[1:] = (looks.t_ns[1:] != looks.t_ns[:-1]) | (looks.sensor[1:] != looks.sensor[:-1])
             scans = looks.take(keep)
-        return cls(rows, scans)
+        return cls(rows, scans, sights)
 
     @classmethod
     def concat(cls, parts: list[Self]) -> Self:
@@ -115,7 +160,12 @@ class Plots:
         rows = PlotColumns.concat([p.rows for p in parts])
         scans = Scans.concat([p.scans for p in parts])
         empty = scans.take(scans.end == scans.first)
-        return cls.of(rows, empty.sensor, empty.t_ns)
+        sights = None
+        if any(p.sights is not None for p in parts):
+            sights = Sights.concat(
+                [Sights.blank(len(p)) if p.sights is None else p.sights for p in parts]
+            )
+        return cls.of(rows, empty.sensor, empty.t_ns, sights)
 
     @classmethod
     def positions(
@@ -168,9 +218,7 @@ class Plots:
             c[:] = cov
         else:
             raise ValueError(f"cov must be (n, 3, 3), (n, 2, 2) or (n, 6), n = {n}: {cov.shape}")
-        for name, value in (("t_ns", t_ns), ("sensor", sensor)):
-            if not isinstance(value, int | str) and np.shape(value) not in ((), (n,)):
-                raise ValueError(f"{name} must be one number or ({n},), got {np.shape(value)}")
+        _one_or_each(n, t_ns=t_ns, sensor=sensor)
         sensor = _rows_of(sensor, sensors)
         one_scan = np.ndim(t_ns) == 0 and np.ndim(sensor) == 0
         if columns or not one_scan:
@@ -188,6 +236,107 @@ class Plots:
                 end=np.array([n], np.int32),
             ),
         )
+
+    @classmethod
+    def polar(
+        cls,
+        t_ns: Any,
+        sensor: Any,
+        range_m: Any,
+        az: Any,
+        el: Any,
+        range_sd: Any,
+        ang_sd: Any,
+        sensors: SensorRows | None = None,
+        *,
+        radial: Any = np.nan,
+        radial_sd: Any = np.nan,
+        **columns: Any,
+    ) -> Self:
+        """Build plots from range and angles at the place of the sensor.
+
+        Parameters
+        ----------
+        t_ns, sensor, sensors, **columns
+            As in `positions`.
+        range_m, az, el
+            (n,) slant range in m; azimuth clockwise from north and elevation from the horizontal,
+            rad. Elevation None or NaN: the sensor has none, the range is horizontal.
+        range_sd, ang_sd
+            One standard deviation, m and rad; numbers or (n,).
+        radial, radial_sd
+            Range rate and its deviation, m/s; numbers or (n,).
+
+        Raises
+        ------
+        ValueError
+            On any other shape; the message holds it.
+        """
+        return cls._seen(
+            1, t_ns, sensor, sensors, columns, range=range_m, az=az, el=el, range_sd=range_sd,
+            ang_sd=ang_sd, radial=radial, radial_sd=radial_sd,
+        )  # fmt: skip
+
+    @classmethod
+    def bearings(
+        cls,
+        t_ns: Any,
+        sensor: Any,
+        az: Any,
+        el: Any,
+        sd: Any,
+        sensors: SensorRows | None = None,
+        **columns: Any,
+    ) -> Self:
+        """Build plots from lines of sight.
+
+        Parameters
+        ----------
+        t_ns, sensor, sensors, **columns
+            As in `positions`.
+        az, el
+            (n,) azimuth clockwise from north and elevation from the horizontal, rad. Elevation
+            None or NaN: the sensor has none.
+        sd
+            One standard deviation per axis across the line of sight, rad; a number or (n,).
+
+        Raises
+        ------
+        ValueError
+            On any other shape; the message holds it.
+        """
+        return cls._seen(2, t_ns, sensor, sensors, columns, az=az, el=el, ang_sd=sd)
+
+    @classmethod
+    def _seen(
+        cls,
+        model: int,
+        t_ns: Any,
+        sensor: Any,
+        sensors: SensorRows | None,
+        columns: dict[str, Any],
+        **measured: Any,
+    ) -> Self:
+        az = np.asarray(measured["az"], np.float64)
+        if az.ndim != 1:
+            raise ValueError(f"az must be (n,), got {az.shape}")
+        n = len(az)
+        if measured["el"] is None:
+            measured["el"] = np.nan
+        _one_or_each(n, t_ns=t_ns, sensor=sensor, **measured)
+        sensor = _rows_of(sensor, sensors)
+        rows = PlotColumns.blank(n, t_ns=t_ns, sensor=sensor, **columns)
+        sights = Sights.blank(n, model=model, **measured)
+        if n == 0 and np.ndim(t_ns) == 0 and np.ndim(sensor) == 0:
+            return cls.of(rows, sensor, t_ns)
+        return cls.of(rows, sights=sights)
+
+
+def _one_or_each(n: int, **values: Any) -> None:
+    """Refuse what is neither one number nor `n`."""
+    for name, value in values.items():
+        if not isinstance(value, int | str) and np.shape(value) not in ((), (n,)):
+            raise ValueError(f"{name} must be one number or ({n},), got {np.shape(value)}")
 
 
 def _rows_of(sensor: Any, sensors: SensorRows | None) -> Any:

@@ -1,6 +1,7 @@
 """``v2x track`` and ``v2x score`` as the researchers' contract has them."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -126,10 +127,59 @@ def test_polar_rows_stand_clockwise_from_north_at_the_sensor(desk):
     assert float(last["var_n"]) > 3 * float(last["var_e"])
 
 
+def of_cameras(rows):
+    head = "t_s,sensor,az_deg,el_deg\n"
+    places = {"west": (0.0, 0.0), "east": (100.0, 0.0), "north": (50.0, 100.0)}
+    sensors = "".join(
+        f'[[sensors]]\nname = "{name}"\nsd_deg = 0.1\nclutter_per_scan = 0.5\narea = 6.283\n'
+        f"east_m = {e}\nnorth_m = {n}\nup_m = 5.0\n"
+        for name, (e, n) in places.items()
+    )
+    lines = []
+    for k in range(rows):
+        name = ("west", "east", "north")[k % 3]
+        e, n = 40.0 - places[name][0], 60.0 - places[name][1]
+        az, el = math.degrees(math.atan2(e, n)), math.degrees(math.atan2(30.0, math.hypot(e, n)))
+        lines.append(f"{0.03 * k:.3f},{name},{az + 360 * (k % 2):.9f},{el:.9f}\n")
+    return head, lines, sensors
+
+
+def test_angles_alone_from_three_cameras_become_a_track_with_a_height(desk):
+    head, lines, sensors = of_cameras(30)
+    text = desk.track(head + "".join(lines), sensors)
+    last = rows(text)[-1]
+    got = [float(last[name]) for name in ("east_m", "north_m", "up_m")]
+    assert got == pytest.approx([40.0, 60.0, 35.0], abs=0.2)
+    assert desk.track(head + "".join(reversed(lines)), sensors) == text
+
+
+def test_a_column_of_range_rates_gives_the_velocity(desk):
+    sensors = SENSORS.replace("sd_m = 0.5", "sd_range_m = 1.0\nsd_deg = 0.2")
+    head = "t_s,sensor,range_m,az_deg,radial_mps\n"
+    text = "".join(f"0.{k},radar-1,{1000 + 2 * k},0,20.0\n" for k in range(4))
+    with_rates = rows(desk.track(head + text, sensors))[-1]
+    without = rows(desk.track(head + text.replace(",20.0", ","), sensors))[-1]
+    assert float(with_rates["vn"]) == pytest.approx(20.0, abs=0.5)
+    assert abs(float(without["vn"]) - 20.0) > 2 * abs(float(with_rates["vn"]) - 20.0)
+
+
+def test_a_row_with_its_own_covariance_keeps_it_though_it_has_a_range(desk):
+    sensors = SENSORS.replace("sd_m = 0.5", "sd_range_m = 1.0\nsd_deg = 5.0")
+    head = "t_s,sensor,range_m,az_deg,var_e,var_n\n"
+    body = "".join(f"0.{k},radar-1,1000,90,0.01,0.01\n" for k in range(8))
+    last = rows(desk.track(head + body, sensors))[-1]
+    assert float(last["var_n"]) < 0.05
+
+
 @pytest.mark.parametrize(
     ("plots", "sensors", "words"),
     [
-        ("t_s,sensor,az_deg\n0,radar-1,10\n", SENSORS, ("row 2", "az_deg", "bearing")),
+        ("t_s,sensor,az_deg\n0,radar-1,10\n", SENSORS, ("row 2", "'radar-1'", "sd_deg")),
+        ("t_s,sensor,el_deg\n0,radar-1,10\n", SENSORS, ("row 2", "el_deg without az_deg")),
+        ("t_s,sensor,az_deg\n0,radar-1,721\n", SENSORS, ("row 2", "az_deg", "720")),
+        ("t_s,sensor,az_deg,el_deg\n0,radar-1,1,91\n", SENSORS, ("row 2", "el_deg", "90")),
+        ("t_s,sensor,radial_mps\n0,radar-1,5\n", SENSORS, ("row 2", "radial_mps", "bearing")),
+        ("t_s,sensor,range_m,az_deg\n0,radar-1,5,5\n", SENSORS, ("row 2", "sd_range_m")),
         ("t_s,sensor,east_m,north_m\n0,lidar,1,1\n", SENSORS, ("row 2", "sensor", "lidar")),
         ("t_s,sensor,east_m,north_m\n0,radar-1,1,\n", SENSORS, ("row 2", "north_m")),
         ("t_s,sensor,east_m,north_m\n0,radar-1,1,x\n", SENSORS, ("row 2", "north_m", "'x'")),

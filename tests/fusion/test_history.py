@@ -19,7 +19,7 @@ from tests.fusion.streams import (
 from v2x.errors import ConfigError
 from v2x.fusion import Tracker, TrackerConfig
 from v2x.fusion.history import GRID_NS, merge, part
-from v2x.fusion.tracker import _sheet
+from v2x.fusion.sheets import sheet_of
 from v2x.plots import PlotColumns, Plots
 
 S = 1_000_000_000
@@ -414,7 +414,7 @@ def test_merged_scans_hold_what_a_dictionary_holds(parts):
         )
         for t, sensor, v in rows:
             wanted[(t, sensor)].append(v)
-        sheets.append(_sheet(Plots.of(columns, [e[0] for e in empty], [e[1] for e in empty])))
+        sheets.append(sheet_of(Plots.of(columns, [e[0] for e in empty], [e[1] for e in empty])))
     made = merge(sheets)
     got = {}
     for q in range(len(made.scan_ns)):

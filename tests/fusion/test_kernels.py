@@ -104,9 +104,9 @@ def test_gate_finds_exactly_the_pairs_of_a_full_search(spread):
     counts = np.zeros(layout.N_COUNTS, np.int64)
     counts[layout.TOP] = m
     plots = Plots.of(PlotColumns.blank(n, z=z, cov=cov))
-    from v2x.fusion.tracker import _sheet
+    from v2x.fusion.sheets import sheet_of
 
-    sheet, cfg = _sheet(plots), config.settings(0.0)
+    sheet, cfg = sheet_of(plots), config.settings(0.0)
     got, side_m, side = gating.lay_out(sheet, 0, n, 1.0, look, counts)
     assert got == n
     gating.gather(sheet, n, 1.0, 0.0, 1e-5, 0.05, look)
@@ -137,13 +137,13 @@ def test_order_of_rows_changes_nothing_in_the_layout():
     z = np.round(rng.uniform(-40, 40, (n, 3)), 0)
     z[:10] = z[10:20]
     cov = np.tile([1.0, 0, 0, 1.0, 0, 1.0], (n, 1))
-    from v2x.fusion.tracker import _sheet
+    from v2x.fusion.sheets import sheet_of
 
     seen = set()
     for _ in range(5):
         p = rng.permutation(n)
         look, counts = layout.new_look(n), np.zeros(layout.N_COUNTS, np.int64)
-        sheet = _sheet(Plots.of(PlotColumns.blank(n, z=z[p], cov=cov[p])))
+        sheet = sheet_of(Plots.of(PlotColumns.blank(n, z=z[p], cov=cov[p])))
         k, *_ = gating.lay_out(sheet, 0, n, 1.0, look, counts)
         gating.gather(sheet, k, 1.0, 0.0, 1.0, 1.0, look)
         assert counts[layout.DUPLICATES] >= 10

@@ -18,8 +18,8 @@ import numpy as np
 from v2x.columns import F8, I4, I8
 from v2x.errors import ConfigError, SourceError
 from v2x.fusion.polar import polar_to_position
-from v2x.observations import Kind, ident_of
-from v2x.plots import PlotColumns, Plots
+from v2x.observations import Kind, Model, ident_of
+from v2x.plots import PlotColumns, Plots, Sights
 from v2x.sensors import Sensor, SensorKind, SensorTable
 from v2x.tracks import Status, Tracks
 
@@ -267,37 +267,32 @@ class PlotFile:
 def read_plots(path: Path, sensors: SensorTable) -> PlotFile:
     """Read PLOTS.csv into scans; the order of its rows does not matter.
 
-    A row with ``t_s`` and ``sensor`` only is an empty look. Polar rows are converted here, with
-    the pose and noise of their sensor.
+    A row with ``t_s`` and ``sensor`` only is an empty look. Range and angles are kept as measured,
+    with the noise of their sensor; rows with a covariance of their own become places here.
     """
     table = read_table(path, PLOT_COLUMNS, ("t_s", "sensor"))
     t, sensor = table.times(), _sensor_rows(table, sensors)
     east, north, up = (table.numbers(c) for c in ("east_m", "north_m", "up_m"))
     reach, az, el = (table.numbers(c) for c in ("range_m", "az_deg", "el_deg"))
+    radial = table.numbers("radial_mps")
     position, polar = ~np.isnan(east), ~np.isnan(reach) & np.isnan(east)
+    bearing = ~position & ~polar & ~np.isnan(az)
+    seen = position | polar | bearing
     _refuse(table, position & np.isnan(north), "north_m", "east_m without north_m")
     _refuse(table, ~position & ~np.isnan(north), "east_m", "north_m without east_m")
     _refuse(table, polar & np.isnan(az), "az_deg", "range_m without az_deg")
     _refuse(table, polar & ~(reach > 0.0), "range_m", "a range is positive")
-    _refuse(
-        table,
-        ~position & ~polar & ~(np.isnan(az) & np.isnan(el)),
-        "az_deg",
-        "bearing-only rows (angles without range_m) are not supported yet",
-    )
+    _refuse(table, ~seen & ~np.isnan(el), "az_deg", "el_deg without az_deg")
+    _refuse(table, np.abs(az) > 720.0, "az_deg", "an azimuth is from -720 to 720")
+    _refuse(table, np.abs(el) > 90.0, "el_deg", "an elevation is from -90 to 90")
     _refuse(table, ~position & ~polar & ~np.isnan(up), "up_m", "up_m without a position")
+    _refuse(table, ~seen & ~np.isnan(radial), "radial_mps", "radial_mps without a place or bearing")
     z = np.stack([east, north, up], axis=1)
-    cov = _noise(table, sensors, sensor, position | polar, polar, z)
+    cov = _noise(table, sensors, sensor, position | polar, polar | bearing, z)
+    sights = _sights(table, sensors, sensor, polar, bearing, cov)
     for k in np.unique(sensor[polar]).tolist():
-        rows = np.flatnonzero(polar & (sensor == k))
-        s = sensors[k]
-        noisy = s.sd_range_m > 0.0 and s.sd_deg > 0.0
-        if not noisy and np.isnan(cov[rows, 0]).any():
-            raise ConfigError(
-                f"{path}: row {table.lines[int(rows[0])]}: sensor {s.name!r} needs sd_range_m and "
-                "sd_deg for its range and azimuth, or the row var_e and var_n"
-            )
-        made = polar_to_position(
+        rows, s = np.flatnonzero(polar & (sensor == k)), sensors[k]
+        z[rows], made = polar_to_position(
             reach[rows],
             np.radians(az[rows]),
             np.radians(el[rows]),
@@ -305,10 +300,8 @@ def read_plots(path: Path, sensors: SensorTable) -> PlotFile:
             radians(s.sd_deg) if s.sd_deg > 0.0 else 0.0,
             (s.east_m, s.north_m, s.up_m),
         )
-        z[rows] = made[0]
         own = np.isnan(cov[rows, 0])
-        cov[rows[own]] = made[1][own]
-    seen = position | polar
+        cov[rows[own]] = made[own]
     vel = np.stack([table.numbers(c) for c in ("ve", "vn", "vu")], axis=1)
     idents: dict[int, str] = {}
     rows = np.flatnonzero(seen)
@@ -325,8 +318,35 @@ def read_plots(path: Path, sensors: SensorTable) -> PlotFile:
         kind=_kinds(table)[rows],
         kind_conf=conf[rows],
     )
-    plots = Plots.of(made_rows, sensor[~seen], t[~seen])
-    return PlotFile(plots, idents, bool((~np.isnan(z[rows, 2])).any()))
+    more = ((sights.model > 0) | ~np.isnan(radial)).any()
+    plots = Plots.of(made_rows, sensor[~seen], t[~seen], sights.take(rows) if more else None)
+    return PlotFile(plots, idents, bool((~np.isnan(up) | ~np.isnan(el)).any()))
+
+
+def _sights(
+    table: Table, sensors: SensorTable, sensor: I4, polar: Any, bearing: Any, cov: F8
+) -> Sights:
+    """What each row measured that is no place; a row with its own covariance is one."""
+    polar = polar & np.isnan(cov[:, 0])
+    sd_range, sd = sensors.floats("sd_range_m")[sensor], sensors.floats("sd_deg")[sensor]
+    for lost, needed, own in (
+        (polar & ~((sd_range > 0.0) & (sd > 0.0)), "sd_range_m and sd_deg", ", or the row var_e"),
+        (bearing & ~(sd > 0.0), "sd_deg", ""),
+    ):
+        if lost.any():
+            row = int(np.flatnonzero(lost)[0])
+            name = sensors[int(sensor[row])].name
+            raise table.fail(row, "az_deg", f"sensor {name!r} needs {needed} for its angles{own}")
+    return Sights.blank(
+        table.n,
+        model=np.where(polar, Model.POLAR, np.where(bearing, Model.BEARING, Model.POSITION)),
+        range=table.numbers("range_m"),
+        az=np.radians(table.numbers("az_deg")),
+        el=np.radians(table.numbers("el_deg")),
+        range_sd=sd_range,
+        ang_sd=np.radians(sd),
+        radial=table.numbers("radial_mps"),
+    )
 
 
 def _refuse(table: Table, bad: Any, column: str, why: str) -> None:
@@ -345,7 +365,7 @@ def _sensor_rows(table: Table, sensors: SensorTable) -> I4:
 
 
 def _noise(table: Table, sensors: SensorTable, sensor: I4, seen: Any, polar: Any, z: F8) -> F8:
-    """Covariance of each row: its own, else the sensor's; polar rows without stay NaN."""
+    """Covariance of each row: its own, else the sensor's; rows with angles without stay NaN."""
     ve, vn, vu = (table.numbers(c) for c in ("var_e", "var_n", "var_u"))
     en, eu, nu = (np.nan_to_num(table.numbers(c), nan=0.0) for c in ("cov_en", "cov_eu", "cov_nu"))
     cov = np.stack([ve, en, eu, vn, nu, vu], axis=1)

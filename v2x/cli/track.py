@@ -82,7 +82,8 @@ def run(tracker: "Tracker", plots: "Plots", writer: "TrackWriter") -> int:
         hi = int(part.end[filled][-1]) if filled.any() else 0
         shift = np.where(filled, lo, 0).astype(np.int32)
         moved = Scans(part.sensor, part.t_ns, part.first - shift, part.end - shift)
-        tracks = tracker.step(Plots(plots.rows.take(slice(lo, hi)), moved), t_ns)
+        sights = None if plots.sights is None else plots.sights.take(slice(lo, hi))
+        tracks = tracker.step(Plots(plots.rows.take(slice(lo, hi)), moved, sights), t_ns)
         writer.add(tracks, t_ns)
         done, k = upto, k + 1
         if not len(tracks):
@@ -99,18 +100,23 @@ def _warn_of_units(plots: "Plots", sensors: "SensorTable") -> None:
     """
     import numpy as np
 
-    z = plots.rows.z
-    if not len(z):
+    if not len(plots):
         return
-    extent = np.ptp(z[:, :2], axis=0)
-    size, unit = float(extent[0] * extent[1]), "m²"
-    if not np.isnan(z[:, 2]).any():
-        size, unit = size * max(1.0, float(np.ptp(z[:, 2]))), "m³"
-    for s in sensors.sensors:
+    lines = np.isnan(plots.rows.z[:, 0])
+    z = plots.rows.z[~lines]
+    size, unit = 0.0, "m²"
+    if len(z):
+        extent = np.ptp(z[:, :2], axis=0)
+        size = float(extent[0] * extent[1])
+        if not np.isnan(z[:, 2]).any():
+            size, unit = size * max(1.0, float(np.ptp(z[:, 2]))), "m³"
+    seen = set(plots.rows.sensor[lines].tolist())
+    for k, s in enumerate(sensors.sensors):
         if np.isnan(s.clutter_density):
             continue
-        false = s.clutter_density * size
-        line = f"{s.name}: {false:.3g} false plots per scan expected over {size:.3g} {unit}"
-        if s.clutter_density > 0.0 and not 0.01 <= false <= 10_000.0:
-            line += "; warning: is clutter_density per m² (m³ with heights)?"
+        over, of = (2.0 * np.pi, "sr") if k in seen else (size, unit)
+        false = s.clutter_density * over
+        line = f"{s.name}: {false:.3g} false plots per scan expected over {over:.3g} {of}"
+        if s.clutter_density > 0.0 and over > 0.0 and not 0.01 <= false <= 10_000.0:
+            line += f"; warning: is clutter_density per {of}?"
         print(line, file=sys.stderr)

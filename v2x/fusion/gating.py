@@ -9,11 +9,20 @@ import math
 from v2x.columns import F8, I8
 from v2x.fusion.lanes import likelihood_flat, likelihood_tall
 from v2x.fusion.layout import (
+    BEARING,
+    BEARINGS,
     DUPLICATES,
     KINDS,
+    MODEL,
+    POINT,
+    RADIAL,
+    RADIAL_SD,
     REFUSED,
     SECOND,
+    SECTORS,
+    SIGHTED,
     TOP,
+    WORST,
     YOUNG,
     Edges,
     Live,
@@ -24,6 +33,7 @@ from v2x.fusion.layout import (
 )
 from v2x.fusion.lives import CLAIM_FLAG, RELAYED_FLAG, certain, ref_factor
 from v2x.fusion.motion import MAX_VAR, MIN_VAR, TWO_PI, exp_neg, flat_innovation, full_innovation
+from v2x.fusion.sights import radial_factor, sectors_near, view
 from v2x.jit import inlined, kernel
 
 ROUNDEST = 1e-8
@@ -68,14 +78,30 @@ def compare(z: F8, ident: I8, a: int, b: int) -> int:
 
 
 @kernel
+def differs(x: float, y: float) -> bool:
+    """Not equal, nor both NaN."""
+    return bool(x != y and not (math.isnan(x) and math.isnan(y)))
+
+
+@kernel
+def less(x: float, y: float) -> bool:
+    """Of two that differ: `x` stands first."""
+    return bool(x < y or math.isnan(y))
+
+
+@kernel
 def before(sheet: Sheet, a: int, b: int) -> bool:
-    """Order of two copies (equal place and identity): which of them is kept."""
+    """Order of two copies (equal place and identity): which of them is kept; NaN stands last."""
     for k in range(6):
-        if sheet.cov[a, k] != sheet.cov[b, k]:
-            return bool(sheet.cov[a, k] < sheet.cov[b, k])
+        if differs(sheet.cov[a, k], sheet.cov[b, k]):
+            return less(sheet.cov[a, k], sheet.cov[b, k])
     for k in range(3):
-        if sheet.vel[a, k] != sheet.vel[b, k]:
-            return bool(sheet.vel[a, k] < sheet.vel[b, k])
+        if differs(sheet.vel[a, k], sheet.vel[b, k]):
+            return less(sheet.vel[a, k], sheet.vel[b, k])
+    if sheet.sight.shape[0]:
+        for k in range(sheet.sight.shape[1]):
+            if differs(sheet.sight[a, k], sheet.sight[b, k]):
+                return less(sheet.sight[a, k], sheet.sight[b, k])
     if sheet.kind[a] != sheet.kind[b]:
         return bool(sheet.kind[a] < sheet.kind[b])
     if sheet.kind_conf[a] != sheet.kind_conf[b]:
@@ -93,12 +119,16 @@ def lay_out(
     of the least accurate plot, and up to 64 m where plots are so few that a cell would not hold
     one; cell (x, y) falls into bucket (x mod m, y mod m), so one to four buckets a plot will do
     whatever the extent, and strangers in a bucket fail the gate. Order is (bucket, position,
-    identity). Copies are dropped. Returns plots, m and the side.
+    identity). Copies are dropped. Returns plots, m and the side. Lines of sight have no place on
+    it and are left to `v2x.fusion.sectors`.
     """
     z, cov, ident = sheet.z, sheet.cov, sheet.ident
     rows, order, start, bucket = look.row, look.order, look.start, look.bucket
+    sight, sighted = sheet.sight, sheet.sight.shape[0] > 0
     n = 0
     for j in range(first, end):
+        if sighted and sight[j, MODEL] == BEARING:
+            continue
         if usable(z, cov, j):
             rows[n] = j
             n += 1
@@ -286,8 +316,9 @@ def gate(
     Without one it keeps its own, and a miss means nothing.
 
     A track visits the cells under its innovation ellipse: by bounding box, and row by row along
-    the ellipse where that is large (a radar at 5 km is 5 m by 44 m). Fills ``g.first``,
-    ``g.plot``, ``g.w``; returns the number of edges, -1 where they ran out of room.
+    the ellipse where that is large (a radar at 5 km is 5 m by 44 m); then the sectors of the lines
+    of sight that may meet it. Fills ``g.first``, ``g.plot``, ``g.spot``, ``g.w``; returns the
+    number of edges, -1 where they ran out of room.
     """
     s, bar, r, when, mode, manner = live.s, live.bar, live.r, live.t, live.mode, live.manner
     claims, heard, kinds = live.ident, live.ident_ns, live.kinds
@@ -298,6 +329,9 @@ def gate(
     fed_sensor, fed_ref = live.fed_sensor, live.fed_ref
     flat, full, widest = cfg.gate_flat, cfg.gate_full, max(cfg.gate_flat, cfg.gate_full)
     same, unclaimed, other, floor = cfg.same, cfg.unclaimed, cfg.other, cfg.kind_floor
+    viewed, sectors, sighted = g.spot, look.size[SECTORS], look.size[SIGHTED]
+    lines, odd, sight = look.size[BEARINGS], sighted or look.size[POINT], sheet.sight
+    total, cells = n + lines, m * m
     re = rn = 0.0
     for j in range(n):
         re, rn = max(re, R[j, 0]), max(rn, R[j, 3])
@@ -305,7 +339,7 @@ def gate(
     cap, ne = plot.shape[0], 0
     for i in range(counts[TOP]):
         first[i] = ne
-        if not (chance[i] >= 0.0 and n):
+        if not (chance[i] >= 0.0 and total):
             continue
         seen = max(chance[i], least)
         e, u = bar[i, 0], bar[i, 1]
@@ -323,22 +357,32 @@ def gate(
             slope = bar[i, 5] / bar[i, 6]
             half = math.sqrt(widest * max(0.0, bar[i, 4] - slope * bar[i, 5]))
             half += math.sqrt(widest * re) + abs(slope) * math.sqrt(widest * rn)
-        for y in range(y0, y1 + 1):
+        for y in range(y0, y1 + (2 if lines else 1)):
             a, b = x0, x1
-            if thin:
+            base, wrap = (y & mask) * m, mask
+            if y > y1:
+                a, b = sectors_near(bar, i, look.pose, look.pose[WORST], widest, sectors)
+                base, wrap = cells, sectors - 1
+            elif thin:
                 p = slope * max(-hy, y * side - u)
                 q = slope * min(hy, (y + 1) * side - u)
                 a = max(a, math.floor((e + min(p, q) - half) * scale))
                 b = min(b, math.floor((e + max(p, q) + half) * scale))
-            b = min(b, a + mask)
+            b = min(b, a + wrap)
             for x in range(a, b + 1):
-                bucket = (y & mask) * m + (x & mask)
-                for j in range(start[bucket], start[bucket + 1]):
-                    if not (abs(z[j, 0] - e) <= hx and abs(z[j, 1] - u) <= hy):
+                bucket = base + (x & wrap)
+                for p in range(start[bucket], start[bucket + 1]):
+                    if p < n and not (abs(z[p, 0] - e) <= hx and abs(z[p, 1] - u) <= hy):
                         continue
+                    j, unit = p, 1.0
+                    if odd:
+                        j, unit = view(bar, i, kinds, sight, look, p, total + ne, flat)
+                        if unit == 0.0:
+                            continue
                     tall = not math.isnan(z[j, 2])
                     if tall:
-                        v = full_likelihood(bar, i, z, R, j, full, mode[i] & YOUNG)
+                        limit = full if p < n else flat
+                        v = full_likelihood(bar, i, z, R, j, limit, mode[i] & YOUNG)
                     else:
                         v = flat_likelihood(bar, i, z, R, j, flat, mode[i] & YOUNG)
                     if v == 0.0:
@@ -354,8 +398,13 @@ def gate(
                     else:
                         v = likelihood_flat(s, i, z, R, j, modal, o, lanes)
                     like[ne] = v
-                    if not plain[j]:
-                        row = rows[j]
+                    row = rows[p]
+                    if odd:
+                        v = v * unit if unit > 0.0 else -unit
+                        if sighted and math.isfinite(sight[row, RADIAL]):
+                            rate, sd = sight[row, RADIAL], sight[row, RADIAL_SD]
+                            v *= radial_factor(bar, i, look.pose, rate, sd, look.d)
+                    if not plain[p]:
                         ident, label = idents[row], labels[row]
                         if ident >= 0:
                             v *= claim_factor(
@@ -365,8 +414,8 @@ def gate(
                             v *= ref_factor(fed_sensor, fed_ref, i, k, refs[row], cfg.same_ref)
                         if 0 < label < KINDS:
                             v *= kind_factor(kinds, i, label, max(0.5, certain(conf[row])), floor)
-                    plot[ne] = j
-                    weight[ne] = factor * v / c[j]
+                    plot[ne], viewed[ne] = p, j
+                    weight[ne] = factor * v / c[p]
                     ne += 1
                     chance[i] = seen
     first[counts[TOP]] = ne

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from v2x.columns import I8
+from v2x.columns import F8, I8
 from v2x.fusion import layout
 from v2x.fusion.intensity import Unseen
 from v2x.fusion.layout import Live, Sheet
@@ -350,13 +350,28 @@ def merge(sheets: list[Sheet]) -> Sheet:
         **{
             name: np.concatenate([getattr(s, name) for s in sheets])[rows]
             for name in Sheet._fields
-            if name not in SCANS
+            if name not in SCANS and name != "sight"
         },
+        sight=np.concatenate(found)[rows] if (found := sights(sheets)) else sheets[0].sight,
         scan_sensor=sensor[new],
         scan_ns=t_ns[new],
         scan_first=start.astype(np.int32),
         scan_end=np.append(start[1:], size.sum())[: len(start)].astype(np.int32),
     )
+
+
+def sights(sheets: list[Sheet]) -> list[F8]:
+    """`Sheet.sight` of all `sheets` with a row for each of theirs; none if nobody has any."""
+    if not any(len(s.sight) for s in sheets):
+        return []
+    return [s.sight if len(s.sight) else blank_sights(len(s.z)) for s in sheets]
+
+
+def blank_sights(n: int) -> F8:
+    """`Sheet.sight` of `n` rows that measured places and nothing else."""
+    made = np.full((n, layout.N_SIGHT), np.nan)
+    made[:, layout.MODEL] = 0.0
+    return made
 
 
 def _end(step: Step) -> int:

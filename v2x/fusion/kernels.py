@@ -13,6 +13,7 @@ import math
 
 from v2x.columns import F8, I4, I8
 from v2x.fusion.association import associate
+from v2x.fusion.crossings import cross
 from v2x.fusion.gating import gate, gather, lay_out
 from v2x.fusion.intensity import Chart, Unseen, expect, give_back, look_over, wake
 from v2x.fusion.lanes import (
@@ -30,6 +31,7 @@ from v2x.fusion.lanes import (
 from v2x.fusion.layout import (
     AIR,
     ALIVE,
+    BEARINGS,
     CHOSEN,
     CLAIMS,
     CONFIRMED,
@@ -38,12 +40,19 @@ from v2x.fusion.layout import (
     FLOODED,
     HAS_UP,
     HEAD,
+    INFLATE,
     KINDS,
     LIVE,
     LOOKED,
+    PLACES,
+    POINT,
+    RADIAL,
+    RADIAL_SD,
     REFUSED,
     RESIDUALS,
     SECOND,
+    SECTORS,
+    SIGHTED,
     TOP,
     WIDTH,
     YOUNG,
@@ -78,11 +87,16 @@ from v2x.fusion.lives import (
 from v2x.fusion.modes import prepare
 from v2x.fusion.motion import MAX_VAR, clamp, flat_innovation, full_innovation, predict
 from v2x.fusion.rates import Ledger, enrol, gauge
+from v2x.fusion.sectors import gather_sights, lay_sights
+from v2x.fusion.sights import radial_doubt, radial_start
 from v2x.fusion.windows import EPOCH, LIMIT, Windows, enter, rank_of
 from v2x.jit import inlined, kernel
 
 R_CAP = 1.0 - 1e-7
 """Existence never reaches 1: ``1 - r p_D`` would cancel."""
+
+RADAR = 1
+"""Number of `SensorKind`, which kernels cannot import; a test compares."""
 
 LEAST = 0.1
 """Share of its detection probability that a sensor has at least where it gave a plot. Ours."""
@@ -117,7 +131,7 @@ def advance(
     worst = 0.0
     lo_e = lo_n = 1e300
     hi_e = hi_n = -1e300
-    local = not looks or end > first
+    local = (not looks or end > first) and look.size[BEARINGS] == 0
     if local:
         for j in range(n):
             worst = max(worst, max(look.R[j, 0], look.R[j, 3]))
@@ -161,6 +175,34 @@ def advance(
         if bounded and looks:
             has_up = mode[i] & HAS_UP
             chance[i] *= share_inside(bar, i, has_up, edge, first, end, low, high, cfg.height_ref)
+
+
+@kernel
+def turn_to(
+    beams: Beams,
+    k: int,
+    sheet: Sheet,
+    scan: int,
+    n: int,
+    cells: int,
+    c: float,
+    unclaimed: float,
+    look: Look,
+    counts: I8,
+) -> int:
+    """Note where sensor `k` stands, and bring in its lines of sight; plots of all kinds."""
+    size, pose, inflate = look.size, look.pose, beams.inflate[k]
+    size[PLACES], size[BEARINGS], size[SECTORS] = n, 0, 1
+    size[SIGHTED], size[POINT] = sheet.sight.shape[0] > 0, beams.kind[k] == RADAR
+    pose[0], pose[1], pose[2] = beams.place[k, 0], beams.place[k, 1], beams.place[k, 2]
+    pose[INFLATE] = inflate
+    if not size[SIGHTED]:
+        return n
+    total = lay_sights(sheet, sheet.scan_first[scan], sheet.scan_end[scan], n, cells, look, counts)
+    gather_sights(sheet, n, total, inflate, c, unclaimed, look)
+    for p in range(total):
+        look.plain[p] = 0
+    return total
 
 
 @kernel
@@ -230,7 +272,7 @@ def mix(live: Live, look: Look, g: Edges, motion: Motion, cfg: Settings, counts:
     """Moment-matched mixture of all edges of every track, lane by lane, then of its lanes."""
     s, bar, mode, manner = live.s, live.bar, live.mode, live.manner
     z, R, acc, p, lanes = look.z, look.R, motion.acc, motion.p, cfg.lanes
-    first, plot, share, best_edge, chance = g.first, g.plot, g.mu, g.tail, g.p_detect
+    first, spot, share, best_edge, chance = g.first, g.spot, g.mu, g.tail, g.p_detect
     like, modal = g.like, g.modal
     for i in range(counts[TOP]):
         if chance[i] < 0.0 or not mode[i] & ALIVE:
@@ -245,7 +287,7 @@ def mix(live: Live, look: Look, g: Edges, motion: Motion, cfg: Settings, counts:
         tall, kept = mode[i] & HAS_UP, 1.0
         clear(acc, lanes)
         for e in range(first[i], first[i + 1]):
-            w, j = share[e], plot[e]
+            w, j = share[e], spot[e]
             if w < 1e-6:
                 continue
             kept -= w
@@ -288,6 +330,7 @@ def learn(
     fed_ref, refs = live.fed_ref, sheet.track_ref
     claims, heard, claimed = live.ident, live.ident_ns, live.claimed
     s, mode, p, lanes = live.s, live.mode, motion.p, cfg.lanes
+    sight, sighted, h = sheet.sight, look.size[SIGHTED], look.d
     for i in range(counts[TOP]):
         best = best_edge[i]
         if best < 0 or beta[best] <= 0.5:
@@ -314,6 +357,12 @@ def learn(
             if abs(vel[row, 2]) < 1e4 and mode[i] & HAS_UP:
                 steer(s, i, 0.0, 0.0, 1.0, vel[row, 2], var, p, lanes)
             merge(s, live.bar, i, mode[i] & HAS_UP, p, lanes)
+        elif sighted and abs(sight[row, RADIAL]) < 1e4:
+            rate, sd = sight[row, RADIAL], sight[row, RADIAL_SD]
+            var = radial_doubt(live.bar, i, look.pose, rate, sd, beta[best], h)
+            if var > 0.0:
+                steer(s, i, h[0], h[1], h[2], rate, var, p, lanes)
+                merge(s, live.bar, i, mode[i] & HAS_UP, p, lanes)
 
 
 @kernel
@@ -370,7 +419,7 @@ def residuals(
     the length of one.
     """
     epoch, fed, fed_ns, sums = w.head[EPOCH], live.fed_sensor, live.fed_ns, book.nis
-    beta, plot, best_edge, mode = g.beta, g.plot, g.tail, live.mode
+    beta, plot, spot, best_edge, mode = g.beta, g.plot, g.spot, g.tail, live.mode
     s, z, R, rows, idents = live.bar, look.z, look.R, look.row, sheet.ident
     room = notes.t.shape[0]
     times, sensors, slots, serials = notes.t, notes.sensor, notes.slot, notes.serial
@@ -381,29 +430,30 @@ def residuals(
         best = best_edge[i]
         if best < 0 or not (beta[best] > 0.9 and mode[i] & CONFIRMED):
             continue
-        j = plot[best]
+        p, j = plot[best], spot[best]
+        line = p >= look.size[PLACES]
         if math.isnan(z[j, 2]):
             y0, y1, a, b, c, _ = flat_innovation(s, i, z, R, j)
-            y2, size = math.nan, 2
+            y2, size = math.nan, 1 if line else 2
             d2 = a * y0 * y0 + 2.0 * b * y0 * y1 + c * y1 * y1
         else:
             y0, y1, y2, a, b, c, d, e, f, _ = full_innovation(s, i, z, R, j)
-            size = 3
+            size = 2 if line else 3
             d2 = a * y0 * y0 + d * y1 * y1 + f * y2 * y2
             d2 += 2.0 * (b * y0 * y1 + c * y0 * y2 + e * y1 * y2)
         sums[k, 0] += d2
         sums[k, 1] += size
         rank = rank_of(serial[i], epoch)
-        if rank <= w.head[LIMIT]:
+        if rank <= w.head[LIMIT] and not line:
             backed = False
             for f in range(FED):
                 backed |= fed[i, f] >= 0 and fed[i, f] != k and t - fed_ns[i, f] <= book.epoch_ns
             if backed:
-                enter(w, rank, t, k, serial[i], z, sheet.cov, j, rows[j])
+                enter(w, rank, t, k, serial[i], z, sheet.cov, p, rows[p])
         if q == room:
             continue
         times[q], sensors[q], slots[q], serials[q] = t, k, i, serial[i]
-        tracks[q], claims[q], conflict[q] = ids[i], idents[rows[j]], 0
+        tracks[q], claims[q], conflict[q] = ids[i], idents[rows[p]], 0
         innovation[q, 0], innovation[q, 1], innovation[q, 2] = y0, y1, y2
         nis[q], dim[q] = d2, size
         q += 1
@@ -438,6 +488,7 @@ def spawn(
         sheet.flags,
     )
     kinds, fed_sensor, born_z = live.kinds, live.fed_sensor, live.born_z
+    sighted = look.size[SIGHTED]
     for j in range(n):
         r = min(R_CAP, alone[j] * (new[j] / (new[j] + clutter)))
         if r < cfg.prune:
@@ -466,6 +517,9 @@ def spawn(
             s[i, 11] = s[i, 13] = min(var, v)
             if up and abs(vel[row, 2]) < 1e4:
                 s[i, 15], s[i, 18] = vel[row, 2], min(cfg.start_var_up, v)
+        elif sighted and abs(sheet.sight[row, RADIAL]) < 1e4:
+            rate, sd = sheet.sight[row, RADIAL], sheet.sight[row, RADIAL_SD]
+            radial_start(s, i, up, look.pose, rate, sd, look.d)
         clamp(s, i, True)
         live.r[i], live.t[i], live.last[i], live.first[i] = r, t, t, t
         live.ident[i, 0], live.ident[i, 1] = idents[row], -1
@@ -654,6 +708,7 @@ def run(
         gauge(book, beams.clutter, beams.birth, k, sheet.z, sheet.cov, look.row, n)
         c = beams.clutter[k] + beams.birth[k]
         gather(sheet, n, inflate, book.doubt[k], c, cfg.unclaimed, look)
+        total = turn_to(beams, k, sheet, q, n, m * m, c, cfg.unclaimed, look, counts)
         wake(on, unseen, k, t)
         expect(on, unseen, t, look.z, n, beams.clutter[k], beams.birth[k], look.c, look.new)
         advance(live, beams, k, t, look, n, g, cfg, motion, counts)
@@ -663,7 +718,7 @@ def run(
             counts[DUPLICATES], counts[REFUSED] = copies, refused
             return q
         look_over(on, unseen, k, t, min(beams.p_detect[k], 1.0 - 1e-6))
-        associate(counts[TOP], n, g, cfg.sweeps, cfg.tolerance, cfg.exact, look.alone)
+        associate(counts[TOP], total, g, cfg.sweeps, cfg.tolerance, cfg.exact, look.alone)
         hits, seen = weigh(live, beams, k, t, g, cfg, on, unseen, counts)
         row = counts[LOOKED]
         told[row, 0], told[row, 1] = hits, seen
@@ -681,6 +736,8 @@ def run(
             conflicts(live, k, t, sheet, look, n, notes, counts)
             if beams.spawns[k]:
                 spawn(live, beams, k, t, sheet, look, n, cfg, counts)
+        if total > n and beams.spawns[k]:
+            cross(live, beams, k, t, sheet, look, g.follow, motion, cfg, counts)
         if counts[TOP] > 256 and counts[TOP] > 4 * counts[LIVE]:
             compact(live, g.parent, counts)
     counts[CHOSEN] = choose(live, beams, t_end, cfg, slots, counts)

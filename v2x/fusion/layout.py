@@ -32,9 +32,23 @@ FED = 8
 EXACT_TRACKS, EXACT_PLOTS = 8, 6
 """Contested clusters up to this size may be summed exactly."""
 
-ALIVE, CONFIRMED, HAS_UP, AIR, YOUNG = 1, 2, 4, 8, 16
+ALIVE, CONFIRMED, HAS_UP, AIR, YOUNG, HINT = 1, 2, 4, 8, 16, 32
 """Bits of `Live.mode`. HAS_UP: a height was measured. AIR: the most likely kind flies. YOUNG: only
-its founding plot is known, so all lanes would be alike and only the mixture is kept."""
+its founding plot is known, so all lanes would be alike and only the mixture is kept. HINT: no track
+but a line of sight that may found one, see `v2x.fusion.crossings`; never ALIVE."""
+
+MODEL, RANGE, TO_E, TO_N, TO_U, RANGE_SD, ANG_SD, RADIAL, RADIAL_SD = range(9)
+"""Columns of `Sheet.sight`: `Model`; range; unit line of sight; deviations; range rate and its."""
+N_SIGHT = 9
+POLAR, BEARING = 1, 2
+"""Numbers of `Model`, which kernels cannot import; a test compares."""
+
+PLACES, BEARINGS, SECTORS, SIGHTED, POINT = range(5)
+"""Elements of `Look.size`: plots with a place, and lines of sight behind them; sectors; whether
+rows may have more to them than a place; whether the sensor sees single reflections."""
+INFLATE, WORST = 3, 4
+"""Elements of `Look.pose` after east, north, up of the sensor: factor on the covariance of its
+plots; largest variance of its lines of sight, rad²."""
 
 MEAN = np.array([0, 1, 14, 2, 3, 15])
 """Place of (east, north, up, their rates) in a row of `s`."""
@@ -145,6 +159,8 @@ class Beams(NamedTuple):
         Height band, m above the ellipsoid.
     period
         s between looks, 0 unknown.
+    place
+        (S, 3) where they stand, m.
     """
 
     p_detect: F8
@@ -161,10 +177,18 @@ class Beams(NamedTuple):
     low: F8
     high: F8
     period: F8
+    place: F8
 
 
 class Sheet(NamedTuple):
-    """Rows handed to a step: columns of `Plots` and its scans."""
+    """Rows handed to a step: columns of `Plots` and its scans.
+
+    Attributes
+    ----------
+    sight
+        (n, 9) what rows measured that is no place, or (0, 9) if no row did; see `MODEL`. Rows of
+        angles alone have the unit line of sight in `z`.
+    """
 
     z: F8
     cov: F8
@@ -175,6 +199,7 @@ class Sheet(NamedTuple):
     kind: U1
     kind_conf: F4
     flags: U2
+    sight: F8
     scan_sensor: I4
     scan_ns: I8
     scan_first: I4
@@ -189,9 +214,15 @@ class Look(NamedTuple):
     row, bucket, order
         Row in the sheet; bucket of each row; rows in bucket order.
     start
-        (buckets + 1) first plot of each bucket.
+        First plot of each bucket, then of each sector of the lines of sight.
     z, R
-        (n, 3), (n, 6) plots, up NaN where not measured, and inflated covariance.
+        (n, 3), (n, 6) plots, up NaN where not measured, and inflated covariance; then those of the
+        lines of sight: unit vector, and variance in rad² first. Behind them room for one row an
+        edge: what a plot says of one track.
+    size, pose
+        Numbers of the scan and of its sensor: see `PLACES`, `INFLATE`.
+    d
+        (3) scratch.
     c
         Density of false and new plots at each plot, with its identity factor.
     plain
@@ -212,18 +243,23 @@ class Look(NamedTuple):
     plain: U1
     new: F8
     alone: F8
+    size: I8
+    pose: F8
+    d: F8
 
 
 class Edges(NamedTuple):
     """Scratch of one association: which plot may belong to which track.
 
-    ``plot, w, mu, nu, beta, prefix, by_plot`` one per edge, `like` the density of the plot and
-    `modal` (edges x lanes) that of each lane, ``first`` (slots + 1) where the edges of a slot
-    begin, ``p_detect, beta0, parent, follow, tail, contested`` one per slot, ``degree, owner,
+    ``plot, spot, w, mu, nu, beta, prefix, by_plot`` one per edge (`spot` is the row of `Look.z` to
+    take for the plot), `like` the density of the plot and `modal` (edges x lanes) that of each
+    lane, ``first`` (slots + 1) where the edges of a slot begin, ``p_detect, beta0, parent, follow,
+    tail, contested`` one per slot, ``degree, owner,
     start, mine`` one per plot, `table` for exact sums; see `v2x.fusion.association`.
     """
 
     plot: I4
+    spot: I4
     w: F8
     like: F8
     modal: F8
@@ -360,8 +396,8 @@ def new_live(cap: int, lanes: int) -> Live:
     )
 
 
-def new_look(n: int) -> Look:
-    """Scratch for scans of up to `n` plots."""
+def new_look(n: int, edges: int = 0) -> Look:
+    """Scratch for scans of up to `n` plots, and so many edges."""
     buckets = 1
     while buckets < n:
         buckets *= 4
@@ -369,13 +405,16 @@ def new_look(n: int) -> Look:
         row=np.zeros(n, np.int32),
         bucket=np.zeros(n, np.int32),
         order=np.zeros(n, np.int32),
-        start=np.zeros(buckets + 1, np.int32),
-        z=np.zeros((n, 3)),
-        R=np.zeros((n, 6)),
+        start=np.zeros(3 * buckets + 2, np.int32),
+        z=np.zeros((n + edges + 1, 3)),
+        R=np.zeros((n + edges + 1, 6)),
         c=np.zeros(n),
         plain=np.zeros(n, np.uint8),
         new=np.zeros(n),
         alone=np.zeros(n),
+        size=np.zeros(5, np.int64),
+        pose=np.zeros(5),
+        d=np.zeros(3),
     )
 
 
@@ -401,6 +440,7 @@ def new_edges(slots: int, plots: int, edges: int, lanes: int) -> Edges:
 
     return Edges(
         plot=ints(edges),
+        spot=ints(edges),
         w=np.zeros(edges),
         like=np.zeros(edges),
         modal=np.zeros(edges * lanes),

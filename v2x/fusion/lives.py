@@ -5,7 +5,6 @@ import math
 from v2x.columns import F8, I4, I8, U1
 from v2x.fusion.layout import (
     AIR,
-    ALIVE,
     CLAIMS,
     FED,
     FREE,
@@ -310,11 +309,11 @@ def compact(live: Live, moved: I4, counts: I8) -> None:
     """
     to = 0
     for i in range(counts[TOP]):
-        if live.mode[i] & ALIVE:
+        if live.mode[i]:
             moved[i] = to
             to += 1
     for i in range(counts[TOP]):
-        if not live.mode[i] & ALIVE:
+        if not live.mode[i]:
             continue
         d = moved[i]
         a, b = live.links[i, 0], live.links[i, 1]

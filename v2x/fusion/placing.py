@@ -6,7 +6,7 @@ from v2x.columns import F8
 from v2x.fusion.polar import polar_to_position
 from v2x.geodesy import Tile
 from v2x.observations import Model, Observations
-from v2x.plots import PlotColumns, Plots
+from v2x.plots import PlotColumns, Plots, Sights
 from v2x.readings import Name, Readings
 from v2x.sensors import SensorTable
 
@@ -32,13 +32,13 @@ def place(
     Returns
     -------
     plots, refused
-        `refused` counts rows that cannot be placed: bearings without range, polar rows of a
-        sensor without a pose, rows without a position.
+        `refused` counts rows that cannot be placed: angles, with or without range, of a sensor
+        without a pose or without their noise; rows without a position.
 
     Notes
     -----
-    Velocities are turned from the object's east-north-up to the tile's to first order in
-    distance over Earth radius; covariances are not (0.1 deg at 10 km).
+    Velocities are turned from the object's east-north-up to the tile's, angles from the sensor's,
+    to first order in distance over Earth radius; covariances are not (0.1 deg at 10 km).
     """
     empty = looks.take(looks.name == Name.SCAN_EMPTY) if len(looks) else looks
     if not len(rows):
@@ -46,25 +46,44 @@ def place(
     z, cov = np.full((len(rows), 3), np.nan), rows.cov.copy()
     flat = rows.model == Model.POSITION
     z[flat] = tile.to_enu(rows.lat[flat], rows.lon[flat], rows.height[flat], h_ref=ground_hae_m)
-    polar = rows.model == Model.POLAR
-    for sensor in np.unique(rows.sensor[polar]).tolist():
-        mine = polar & (rows.sensor == sensor)
+    good, az, el = np.zeros(len(rows), bool), rows.az.copy(), rows.el.copy()
+    for sensor in np.unique(rows.sensor[~flat]).tolist():
+        mine = ~flat & (rows.sensor == sensor)
         at = sensors[sensor]
         if np.isfinite((at.lat, at.lon)).all() or at.east_m or at.north_m:
+            stand = np.array([[at.east_m, at.north_m, at.up_m]])
+            az[mine] += np.radians(at.yaw_deg)
+            az[mine], el[mine] = _levelled(az[mine], el[mine], stand, tile.lat0)
+            good[mine] = np.isfinite(az[mine]) & (rows.ang_sd[mine] > 0)
+            mine &= rows.model == Model.POLAR
             z[mine], cov[mine] = polar_to_position(
                 rows.range[mine],
-                rows.az[mine] + np.radians(at.yaw_deg),
-                rows.el[mine],
+                az[mine],
+                el[mine],
                 rows.range_sd[mine],
                 rows.ang_sd[mine],
                 (at.east_m, at.north_m, at.up_m),
             )
-    good = np.isfinite(z[:, :2]).all(axis=1) & (cov[:, 0] > 0) & (cov[:, 3] > 0)
+    placed = rows.model != Model.BEARING
+    good[placed] = (np.isfinite(z[:, :2]).all(axis=1) & (cov[:, 0] > 0) & (cov[:, 3] > 0))[placed]
     refused = int(np.count_nonzero(~good))
     flat_up = ~(np.isfinite(z[:, 2]) & (cov[:, 5] > 0))
     z[flat_up, 2] = np.nan
     cov[flat_up, 2] = cov[flat_up, 4] = 0.0
     cov[flat_up, 5] = np.nan
+    sights = None
+    if not flat.all() or np.isfinite(rows.radial).any():
+        sights = Sights.blank(
+            len(rows),
+            model=rows.model,
+            range=rows.range,
+            az=az,
+            el=el,
+            range_sd=rows.range_sd,
+            ang_sd=rows.ang_sd,
+            radial=rows.radial,
+            radial_sd=rows.radial_sd,
+        )
     plots = PlotColumns.blank(
         len(rows),
         t_ns=rows.t_ns,
@@ -80,7 +99,10 @@ def place(
         flags=rows.flags,
         row=np.arange(len(rows)),
     )
-    return Plots.of(plots if not refused else plots.take(good), empty.sensor, empty.t_ns), refused
+    if refused:
+        plots = plots.take(good)
+        sights = None if sights is None else sights.take(good)
+    return Plots.of(plots, empty.sensor, empty.t_ns, sights), refused
 
 
 def _turned(vel: F8, z: F8, lat0: float) -> F8:
@@ -96,3 +118,11 @@ def _turned(vel: F8, z: F8, lat0: float) -> F8:
     made[:, 1] += tilt[:, 1] * up + turn * vel[:, 0]
     made[:, 2] -= tilt[:, 0] * vel[:, 0] + tilt[:, 1] * vel[:, 1]
     return made
+
+
+def _levelled(az: F8, el: F8, stand: F8, lat0: float) -> tuple[F8, F8]:
+    """Azimuth and elevation at a sensor that stands at (1, 3) m, in the axes of the tile."""
+    known = np.where(np.isnan(el), 0.0, el)
+    line = np.stack([np.sin(az) * np.cos(known), np.cos(az) * np.cos(known), np.sin(known)], 1)
+    e, n, u = _turned(line, np.broadcast_to(stand, line.shape), lat0).T
+    return np.arctan2(e, n), np.where(np.isnan(el), el, np.arctan2(u, np.hypot(e, n)))

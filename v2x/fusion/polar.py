@@ -1,9 +1,12 @@
 """Range and angles to a position: unbiased, with the covariance of the conversion.
 
-``r cos(az)`` of a noisy angle is short by ``exp(-sd²/2)`` on average; the factor is undone (Mo et
-al., "Unbiased converted measurements for tracking", IEEE TAES 1998). The covariance is that of the
-first-order conversion at the measured point, which is enough while r sd² is small beside the range
-error (0.4 of it: Lerro and Bar-Shalom, IEEE TAES 1993).
+``r cos(az)`` of a noisy angle is short by ``exp(-q/2)`` on average, ``q = sd²``; the factor is
+undone, and the covariance is the one that goes with it (Mo et al., "Unbiased converted measurements
+for tracking", IEEE TAES 1998). In the axes of the measured line of sight it is r² (1 - exp(-2q))/2
+across and, since the arc is bent, r² (exp(q) - 2 + (1 + exp(-2q))/2) along it beside the range's
+own: about r² q and 1.5 r² q². The latter matters once r q is above 0.4 of the range error (Lerro
+and Bar-Shalom, IEEE TAES 1993). This is where tracks begin; known ones are updated with what was
+measured, see `v2x.fusion.sights`.
 """
 
 import numpy as np
@@ -53,14 +56,21 @@ def polar_to_position(
     z[:, 0] = place[0] + level * sn
     z[:, 1] = place[1] + level * ca
     z[:, 2] = np.where(flat, np.nan, place[2] + r * se * longer)
-    # columns of the Jacobian scaled by their deviations: range, azimuth, elevation
-    jr = np.stack([ce * sn, ce * ca, se]) * sr
-    ja = np.stack([r * ce * ca, -r * ce * sn, np.zeros_like(r)]) * sa
-    je = np.stack([-r * se * sn, -r * se * ca, r * ce]) * np.where(flat, 0.0, sa)
+    swing = -0.5 * np.expm1(-2.0 * sa * sa)
+    sink = np.expm1(sa * sa) - swing
+    ahead, aside = np.stack([sn, ca, np.zeros_like(r)]), np.stack([ca, -sn, np.zeros_like(r)])
+    line, above = np.stack([ce * sn, ce * ca, se]), np.stack([-se * sn, -se * ca, ce])
+    tilt = np.where(flat, 0.0, r * r)
+    parts = (
+        (line, sr * sr + tilt * sink),
+        (ahead, (r * ce) ** 2 * sink),
+        (aside, (r * ce) ** 2 * swing),
+        (above, tilt * swing),
+    )
     cov = np.empty((r.size, 6))
     pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
     for k, (p, q) in enumerate(pairs):
-        cov[:, k] = jr[p] * jr[q] + ja[p] * ja[q] + je[p] * je[q]
+        cov[:, k] = sum(way[p] * way[q] * var for way, var in parts)
     cov[flat, 2] = cov[flat, 4] = 0.0
     cov[flat, 5] = np.nan
     return z, cov

@@ -26,7 +26,7 @@ import numpy as np
 from v2x.columns import I8
 from v2x.errors import StoreError
 from v2x.fusion import layout
-from v2x.fusion.history import SCANS, Checkpoint, History, Step, merge, part
+from v2x.fusion.history import SCANS, Checkpoint, History, Step, merge, part, sights
 from v2x.fusion.intensity import Unseen
 from v2x.fusion.layout import Live, Sheet
 from v2x.plots import PlotColumns
@@ -38,7 +38,7 @@ FORMAT = 2
 _STACK = "free"
 """The one column of `Live` that is not indexed by slot."""
 
-_PLOTS = [name for name in Sheet._fields if name not in SCANS]
+_PLOTS = [name for name in Sheet._fields if name not in SCANS and name != "sight"]
 
 
 class SnapshotError(StoreError):
@@ -204,13 +204,23 @@ def _scans(steps: list[Step]) -> dict[str, Any]:
         f"plot.{name}": np.empty((rows, *like.shape[1:]), like.dtype)
         for name, like in _blank().items()
     }
+    found = sights(sheets)
+    made["plot.sight"] = np.empty((rows if found else 0, layout.N_SIGHT))
     to = 0
-    for s in sheets:
+    for k, s in enumerate(sheets):
         n = len(s.z)
         scan = np.repeat(np.arange(len(s.scan_ns)), s.scan_end - s.scan_first)
-        order = np.lexsort((_mixed([getattr(s, name) for name in _PLOTS]), scan))
+        mixed = _mixed([getattr(s, name) for name in _PLOTS])
+        if found:
+            # a row is the same whether or not others of its step saw more than places
+            more = found[k][:, layout.MODEL] > 0.0
+            more |= np.isfinite(found[k][:, layout.RADIAL])
+            mixed[more] ^= _mixed([found[k][more]])
+        order = np.lexsort((mixed, scan))
         for name in _PLOTS:
             np.take(getattr(s, name), order, axis=0, out=made[f"plot.{name}"][to : to + n])
+        if found:
+            np.take(found[k], order, axis=0, out=made["plot.sight"][to : to + n])
         to += n
     for name, of in (
         ("scan.sensor", [s.scan_sensor for s in sheets]),
@@ -235,6 +245,9 @@ def _to_steps(columns: dict[str, Any], steps: list[tuple[int, int]]) -> list[Ste
         name: _take(columns, f"plot.{name}", np.empty((rows, *like.shape[1:]), like.dtype))
         for name, like in _blank().items()
     }
+    seen = len(columns["plot.sight"]) if "plot.sight" in columns else 0
+    like = np.empty((rows if seen else 0, layout.N_SIGHT))
+    plots["sight"] = _take(columns, "plot.sight", like)
     whole = Sheet(**plots, scan_sensor=sensor, scan_ns=t_ns, scan_first=(end - size), scan_end=end)
     made, at = [], 0
     for time, count in steps:

@@ -11,12 +11,14 @@ import numpy as np
 from v2x.columns import F8, I4, I8
 from v2x.errors import ConfigError
 from v2x.fusion import intensity, kernels, layout, modes, snapshot
+from v2x.fusion.crossings import MOST_TRACKS
 from v2x.fusion.facts import CrossResiduals, SensorFacts
 from v2x.fusion.history import BEGINNING, Checkpoint, History, Step, blank_above, copy_of, scan_keys
 from v2x.fusion.layout import Beams, Live, Output, Settings, Sheet
 from v2x.fusion.rates import N_COUNTS
+from v2x.fusion.sheets import sheet_of
 from v2x.fusion.watch import Watch, named
-from v2x.plots import PlotColumns, Plots
+from v2x.plots import Plots
 from v2x.sensors import Sensor, SensorTable
 from v2x.tracks import Looks, Residuals, Tracks
 
@@ -232,7 +234,7 @@ class Tracker:
         self._chart = intensity.chart(self._beams, most)
         self._unseen = intensity.new_unseen(self._chart)
         self._counts = np.zeros(layout.N_COUNTS, np.int64)
-        self._look = layout.new_look(64)
+        self._look = layout.new_look(64, 256)
         self._edges = layout.new_edges(64, 64, 256, self._lanes)
         self._notes = layout.new_notes(64)
         self._told = np.zeros((64, N_COUNTS))
@@ -249,7 +251,7 @@ class Tracker:
         self._last = (BEGINNING, -1)
         self._named_ns = BEGINNING
         self._reported = 0
-        self._sheet = _sheet(Plots.nothing())
+        self._sheet = sheet_of(Plots.nothing())
         self._residuals: Residuals | None = None
         self._looks: Looks | None = None
         self._replayed: list[tuple[Residuals, Looks]] = []
@@ -295,7 +297,7 @@ class Tracker:
             A scan is newer than `t_ns`, or its sensor is not in the table, or it is older than one
             already folded in and no history is kept. Nothing was changed then.
         """
-        sheet = _sheet(plots)
+        sheet = sheet_of(plots, self._beams.place)
         if len(sheet.scan_ns):
             self._check(sheet, t_ns)
         back, steps, fresh = self._history.file(sheet, t_ns, self._last, self._named_ns)
@@ -453,6 +455,7 @@ class Tracker:
             e = self._edges
             more = 2 * len(e.plot) + len(e.degree)
             self._edges = layout.new_edges(len(e.beta0), len(e.degree), more, self._lanes)
+            self._look = layout.new_look(len(self._look.c), more)
 
     def _checkpoint(self, cell: int) -> Checkpoint:
         counts, columns = copy_of(self._live, self._counts)
@@ -494,12 +497,14 @@ class Tracker:
     def _make_room(self, sheet: Sheet) -> None:
         """Grow by doubling, so that no kernel of this step can run out of slots or plots."""
         n = len(sheet.z)
-        slots = int(self._counts[layout.TOP]) + n
+        # a line of sight may be kept, and found as many tracks as are allowed
+        most = 1 + MOST_TRACKS if len(sheet.sight) else 1
+        slots = int(self._counts[layout.TOP]) + most * n
         cap = len(self._live.r)
         if slots > cap:
             self._grow(max(slots, 2 * cap))
         if n > len(self._look.c):
-            self._look = layout.new_look(max(n, 2 * len(self._look.c)))
+            self._look = layout.new_look(max(n, 2 * len(self._look.c)), len(self._edges.plot))
         if n > len(self._notes.t):
             self._notes = layout.new_notes(max(n, 2 * len(self._notes.t)))
         if len(sheet.scan_ns) > len(self._told):
@@ -512,6 +517,8 @@ class Tracker:
                 max(len(e.plot), 4 * len(self._look.c)),
                 self._lanes,
             )
+        if len(self._look.z) <= len(self._look.c) + len(self._edges.plot):
+            self._look = layout.new_look(len(self._look.c), len(self._edges.plot))
 
     def _name(self, t_ns: int) -> I8:
         """Give ids to tracks that are to be reported at `t_ns` for the first time; which of them.
@@ -619,31 +626,5 @@ def _beams(sensors: SensorTable, config: TrackerConfig) -> Beams:
         low=low,
         high=high,
         period=period,
-    )
-
-
-def _door(array: Any, dtype: type) -> Any:
-    """One signature per kernel: dtype, C order, writeable. A view that is none of it is copied."""
-    if array.dtype == dtype and array.flags.c_contiguous and array.flags.writeable:
-        return array
-    return np.array(array, dtype=dtype, order="C")
-
-
-def _sheet(plots: Plots) -> Sheet:
-    rows: PlotColumns = plots.rows
-    scans = plots.scans
-    return Sheet(
-        z=_door(rows.z, np.float64),
-        cov=_door(rows.cov, np.float64),
-        vel=_door(rows.vel, np.float64),
-        vel_sd=_door(rows.vel_sd, np.float32),
-        ident=_door(rows.ident, np.int64),
-        track_ref=_door(rows.track_ref, np.int64),
-        kind=_door(rows.kind, np.uint8),
-        kind_conf=_door(rows.kind_conf, np.float32),
-        flags=_door(rows.flags, np.uint16),
-        scan_sensor=_door(scans.sensor, np.int32),
-        scan_ns=_door(scans.t_ns, np.int64),
-        scan_first=_door(scans.first, np.int32),
-        scan_end=_door(scans.end, np.int32),
+        place=np.array([[s.east_m, s.north_m, s.up_m] for s in sensors.sensors]).reshape(-1, 3),
     )
