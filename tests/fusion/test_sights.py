@@ -54,6 +54,10 @@ def look_at(pose, line, var):
     return look
 
 
+def line_of(bar, look, gate):
+    return sights.view_line(bar, 0, look.z, look.R, look.pose, look.d, 0, 1, gate)
+
+
 def spread(rng, n, scale):
     A = rng.normal(0, 1, (n, n))
     return A @ A.T * scale**2 / n + np.eye(n) * (0.1 * scale) ** 2
@@ -131,7 +135,7 @@ def test_a_line_of_sight_updates_as_its_own_linearisation_does(seed, el):
     measured = line + sd * basis(line) @ rng.normal(0, 1, 2)
     measured /= np.linalg.norm(measured)
     look = look_at(pose, measured, sd**2)
-    unit_of = sights.view_line(row_of(x, P), 0, look, 0, 1, 16.0)
+    unit_of = line_of(row_of(x, P), look, 16.0)
     if unit_of == 0.0:
         way = x[:3] - pose
         off = np.linalg.norm(np.cross(way, measured))
@@ -168,16 +172,16 @@ def test_what_is_behind_the_camera_or_at_its_place_is_not_seen(el):
     line, P = unit(0.0, el), np.eye(6)
     for at in (-30.0 * line, np.zeros(3), 0.3 * line):
         look = look_at(np.zeros(3), line, 1e-6)
-        assert sights.view_line(row_of([*at, 0, 0, 0], P), 0, look, 0, 1, 16.0) == 0.0
+        assert line_of(row_of([*at, 0, 0, 0], P), look, 16.0) == 0.0
     look = look_at(np.zeros(3), line, 1e-6)
-    assert sights.view_line(row_of([*(30.0 * line), 0, 0, 0], P), 0, look, 0, 1, 16.0) > 0.0
+    assert line_of(row_of([*(30.0 * line), 0, 0, 0], P), look, 16.0) > 0.0
 
 
 def test_a_line_of_sight_gives_a_track_without_height_the_height_where_they_meet():
     P = np.diag([1.0, 1.0, lives.WIDE_UP_VAR, 1, 1, 225.0])
     line = unit(0.0, 0.5)
     look = look_at(np.array([0.0, 0.0, 10.0]), line, 1e-6)
-    density = sights.view_line(row_of([0.2, 100.0, 0, 0, 0, 0], P), 0, look, 0, 1, 16.0)
+    density = line_of(row_of([0.2, 100.0, 0, 0, 0, 0], P), look, 16.0)
     assert density < 0.0
     z, R = look.z[1], matrix(look.R[1])
     K = P[:3, :3] @ np.linalg.inv(P[:3, :3] + R)
@@ -189,7 +193,7 @@ def test_a_line_of_sight_gives_a_track_without_height_the_height_where_they_meet
     mass = 0.0
     for a in angles:
         look = look_at(np.array([0.0, 0.0, 10.0]), unit(a, 0.5), 1e-6)
-        v = sights.view_line(row_of([0.2, 100.0, 0, 0, 0, 0], P), 0, look, 0, 1, 1e9)
+        v = line_of(row_of([0.2, 100.0, 0, 0, 0, 0], P), look, 1e9)
         mass -= v * (angles[1] - angles[0]) * 2.0
     assert mass == pytest.approx(1.0, abs=0.01)
 
@@ -201,7 +205,9 @@ def test_azimuths_alone_update_as_an_angle_does_across_the_seam():
     P[2:, 2:] = np.eye(4)
     x, az, sd = np.array([0.5, -80.0]), pi - 0.002, 0.01
     look = look_at(np.zeros(3), [sin(az), cos(az), nan], sd**2)
-    unit_of = sights.view_azimuth(row_of([*x, 0, 0, 0, 0], P), 0, look, 0, 1, 16.0)
+    unit_of = sights.view_azimuth(
+        row_of([*x, 0, 0, 0, 0], P), 0, look.z, look.R, look.pose, 0, 1, 16.0
+    )
     z, R = look.z[1, :2], matrix(look.R[1])[:2, :2]
     S2 = P[:2, :2] + R
     got = x + P[:2, :2] @ np.linalg.solve(S2, z - x)

@@ -31,7 +31,7 @@ from v2x.fusion.layout import (
 )
 from v2x.fusion.modes import sine
 from v2x.fusion.motion import MIN_VAR, TWO_PI, exp_neg, flat_innovation, full_innovation
-from v2x.jit import kernel
+from v2x.jit import inlined, kernel
 
 NEAR = 0.5
 """m: from nearer than this nothing is seen; also keeps ranges from being divided by."""
@@ -157,15 +157,14 @@ def agree(bar: F8, i: int, z: F8, R: F8, q: int, pose: F8, up: float, d: F8) -> 
 
 
 @kernel
-def view_line(bar: F8, i: int, look: Look, j: int, q: int, gate: float) -> float:
+def view_line(bar: F8, i: int, z: F8, R: F8, pose: F8, d: F8, j: int, q: int, gate: float) -> float:
     """Line of sight `j` as a place of track `i`, into row `q`.
 
     Returns what turns a density per m³ there into one per sr; 0 if the two cannot meet. Of a track
     without height the elevation says nothing, and is taken as uniform over the sphere: returned is
     the density itself then, negative.
     """
-    z, R, pose, d = look.z, look.R, look.pose, look.d
-    m, var = look.z[j], look.R[j, 0]
+    m, var = z[j], R[j, 0]
     x, y = bar[i, 0] - pose[0], bar[i, 1] - pose[1]
     lateral, level = bar[i, 4] + bar[i, 6], m[0] * m[0] + m[1] * m[1]
     open_up = bar[i, 16] > NO_HEIGHT
@@ -203,12 +202,11 @@ def view_line(bar: F8, i: int, look: Look, j: int, q: int, gate: float) -> float
 
 
 @kernel
-def view_azimuth(bar: F8, i: int, look: Look, j: int, q: int, gate: float) -> float:
+def view_azimuth(bar: F8, i: int, z: F8, R: F8, pose: F8, j: int, q: int, gate: float) -> float:
     """Azimuth `j` of a sensor without elevation as a place of track `i`, into row `q`.
 
     Returns what turns a density per m² there into one per rad; 0 if the two cannot meet.
     """
-    z, R, pose = look.z, look.R, look.pose
     e, n, var = z[j, 0], z[j, 1], R[j, 0]
     x, y = bar[i, 0] - pose[0], bar[i, 1] - pose[1]
     far, side = x * e + y * n, x * n - y * e
@@ -238,13 +236,14 @@ def view_azimuth(bar: F8, i: int, look: Look, j: int, q: int, gate: float) -> fl
 
 
 @kernel
-def view_polar(bar: F8, i: int, sight: F8, row: int, look: Look, j: int, q: int) -> bool:
+def view_polar(
+    bar: F8, i: int, sight: F8, row: int, z: F8, R: F8, pose: F8, d: F8, j: int, q: int
+) -> bool:
     """Range and angles of plot `j` as a place of track `i`, into row `q`; False: leave it as it is.
 
     The range counts along the line of sight on which track and plot agree, the angles across it;
     so the arc of a plot with much noise in angle is bent where it should be.
     """
-    z, R, pose, d = look.z, look.R, look.pose, look.d
     e, n, u = sight[row, TO_E], sight[row, TO_N], sight[row, TO_U]
     flat = math.isnan(u) or math.isnan(z[j, 2])
     if flat:
@@ -325,23 +324,39 @@ def stretch(bar: F8, i: int, kinds: F8, z: F8, R: F8, j: int, q: int) -> int:
     return q
 
 
-@kernel
+@inlined
+def passes(bar: F8, i: int, z: F8, R: F8, j: int, pose: F8, gate: float) -> bool:
+    """Line of sight `j` cannot meet track `i`: too far off, or behind; told without a call."""
+    if bar[i, 16] > NO_HEIGHT:
+        return False
+    x, y, u = bar[i, 0] - pose[0], bar[i, 1] - pose[1], bar[i, 14] - pose[2]
+    far = x * z[j, 0] + y * z[j, 1] + u * z[j, 2]
+    reach = gate * (bar[i, 4] + bar[i, 6] + bar[i, 16] + R[j, 0] * far * far)
+    return bool(far <= NEAR or x * x + y * y + u * u - far * far > reach)
+
+
+@inlined
 def view(
     bar: F8, i: int, kinds: F8, sight: F8, look: Look, j: int, q: int, gate: float
 ) -> tuple[int, float]:
     """Row to use for plot `j` with track `i`, and a factor on the density: see `view_line`."""
+    z, R, pose, d = look.z, look.R, look.pose, look.d
+    made, unit = j, 1.0
     if j >= look.size[PLACES]:
-        if math.isnan(look.z[j, 2]):
-            return q, view_azimuth(bar, i, look, j, q, gate)
-        return q, view_line(bar, i, look, j, q, gate)
-    made = j
-    if look.size[SIGHTED]:
-        row = look.row[j]
-        if sight[row, MODEL] == POLAR and view_polar(bar, i, sight, row, look, j, q):
-            made = q
-    if look.size[POINT]:
-        made = stretch(bar, i, kinds, look.z, look.R, made, q)
-    return made, 1.0
+        if math.isnan(z[j, 2]):
+            made, unit = q, view_azimuth(bar, i, z, R, pose, j, q, gate)
+        elif passes(bar, i, z, R, j, pose, gate):
+            unit = 0.0
+        else:
+            made, unit = q, view_line(bar, i, z, R, pose, d, j, q, gate)
+    else:
+        if look.size[SIGHTED]:
+            row = look.row[j]
+            if sight[row, MODEL] == POLAR and view_polar(bar, i, sight, row, z, R, pose, d, j, q):
+                made = q
+        if look.size[POINT]:
+            made = stretch(bar, i, kinds, z, R, made, q)
+    return made, unit
 
 
 @kernel
