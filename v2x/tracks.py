@@ -69,7 +69,8 @@ class Residuals(Columns):
     nis
         Squared Mahalanobis length of the innovation; its expectation is ``dim``.
     dim
-        2 or 3.
+        2 or 3. Of a line of sight the number of its angles; its innovation is what it misses the
+        track by, m.
     conflict
         1: the row claims the identity of this track but lies outside its gate.
     """

@@ -33,7 +33,7 @@ from v2x.fusion.layout import (
 )
 from v2x.fusion.lives import CLAIM_FLAG, RELAYED_FLAG, certain, ref_factor
 from v2x.fusion.motion import MAX_VAR, MIN_VAR, TWO_PI, exp_neg, flat_innovation, full_innovation
-from v2x.fusion.sights import radial_factor, sectors_near, view
+from v2x.fusion.sights import passes, radial_factor, sectors_near, view
 from v2x.jit import inlined, kernel
 
 ROUNDEST = 1e-8
@@ -376,6 +376,8 @@ def gate(
                         continue
                     j, unit = p, 1.0
                     if odd:
+                        if p >= n and passes(bar, i, z, R, p, look.pose, widest):
+                            continue
                         j, unit = view(bar, i, kinds, sight, look, p, total + ne, flat)
                         if unit == 0.0:
                             continue

@@ -327,7 +327,7 @@ def stretch(bar: F8, i: int, kinds: F8, z: F8, R: F8, j: int, q: int) -> int:
 @inlined
 def passes(bar: F8, i: int, z: F8, R: F8, j: int, pose: F8, gate: float) -> bool:
     """Line of sight `j` cannot meet track `i`: too far off, or behind; told without a call."""
-    if bar[i, 16] > NO_HEIGHT:
+    if bar[i, 16] > NO_HEIGHT or math.isnan(z[j, 2]):
         return False
     x, y, u = bar[i, 0] - pose[0], bar[i, 1] - pose[1], bar[i, 14] - pose[2]
     far = x * z[j, 0] + y * z[j, 1] + u * z[j, 2]
@@ -335,7 +335,7 @@ def passes(bar: F8, i: int, z: F8, R: F8, j: int, pose: F8, gate: float) -> bool
     return bool(far <= NEAR or x * x + y * y + u * u - far * far > reach)
 
 
-@inlined
+@kernel
 def view(
     bar: F8, i: int, kinds: F8, sight: F8, look: Look, j: int, q: int, gate: float
 ) -> tuple[int, float]:
@@ -345,8 +345,6 @@ def view(
     if j >= look.size[PLACES]:
         if math.isnan(z[j, 2]):
             made, unit = q, view_azimuth(bar, i, z, R, pose, j, q, gate)
-        elif passes(bar, i, z, R, j, pose, gate):
-            unit = 0.0
         else:
             made, unit = q, view_line(bar, i, z, R, pose, d, j, q, gate)
     else:
