@@ -168,9 +168,9 @@ def test_bounds_stand_beside_the_trackers_and_have_no_speed(tmp_path):
 
 def test_a_scenario_that_hides_what_made_its_plots_has_no_bound():
     world = dataclasses.replace(make("nominal", 10, 0, scans=3), origin=[])
-    runs.refuse(world, bound=False)
+    runs.refuse(world, peers=True, bound=False)
     with pytest.raises(ConfigError, match="--bound"):
-        runs.refuse(world, bound=True)
+        runs.refuse(world, peers=True, bound=True)
 
 
 def test_without_scores_time_alone_is_told():
@@ -287,18 +287,22 @@ def test_scans_end_slices_at_the_truth_instants_after_them(world):
     assert next(iter(measuring.ends(world).items())) == (2, 100_000_000)
 
 
-def test_bearings_are_refused_before_anything_runs(monkeypatch):
+def test_bearings_are_refused_to_peers_before_anything_runs(monkeypatch):
     monkeypatch.setattr(bench, "warm", lambda: pytest.fail("started"))
-    words = ["bench", "fusion", "--scenario", "nominal,bearing", "--competitor", "none"]
+    words = ["bench", "fusion", "--scenario", "nominal,bearing", "--competitor", "filterpy-gnn"]
     made = CliRunner().invoke(cli.app, words)
     assert isinstance(made.exception, ConfigError)
     assert "bearing" in str(made.exception)
 
 
-def test_every_scenario_but_bearings_becomes_steps_and_no_row_is_lost():
+def test_a_drone_that_only_cameras_see_is_tracked_in_three_dimensions():
+    made = runs.ours(library.make("bearing", 1, 0, stream=1), TrackerConfig())
+    assert made.score["gospa_missed"] < 0.2
+    assert made.score["motp"] < 0.5
+
+
+def test_every_scenario_becomes_steps_and_no_row_is_lost():
     for name in library.NAMES:
-        if name == "bearing":
-            continue
         small = library.make(name, 12, 0, stream=1, scans=40)
         scans = feeding.feed(small)
         assert [scan.t_ns for scan in scans] == small.scan_ns

@@ -11,7 +11,6 @@ import numpy as np
 
 from replay.scenarios.scenario import Scenario
 from v2x.columns import F8, I8
-from v2x.errors import ConfigError
 from v2x.fusion import TrackerConfig
 from v2x.ingest.reorder import HOLD_NS
 from v2x.plots import Plots
@@ -22,16 +21,19 @@ WAIT_NS = 200_000_000
 
 
 class Rows(NamedTuple):
-    """Rows as `Plots.positions` takes them, n at a time.
+    """Rows as `Plots.positions` or `Plots.bearings` takes them, n at a time.
 
     Attributes
     ----------
     t_ns, sensor
         Numbers, or (n,): time, and row in the table of sensors.
     z, cov
-        (n, dim) m and (n, dim, dim) m².
+        (n, dim) m and (n, dim, dim) m²; of lines of sight (n, 2) azimuth and elevation, rad, and
+        (n,) their deviation.
     columns
         Further ones: ``vel``, ``vel_sd``, ``track_ref``.
+    lines
+        These are lines of sight.
     """
 
     t_ns: Any
@@ -39,9 +41,12 @@ class Rows(NamedTuple):
     z: F8
     cov: F8
     columns: dict[str, Any]
+    lines: bool = False
 
     def plots(self) -> Plots:
         """The same for the tracker; without rows the scan of a sensor that saw nothing."""
+        if self.lines:
+            return Plots.bearings(self.t_ns, self.sensor, self.z[:, 0], self.z[:, 1], self.cov)
         return Plots.positions(self.t_ns, self.sensor, self.z, self.cov, **self.columns)
 
     def take(self, keep: Any) -> "Rows":
@@ -65,13 +70,7 @@ class Scan(NamedTuple):
 
 
 def feed(world: Scenario) -> list[Scan]:
-    """Steps of a scenario, one per scan.
-
-    Raises
-    ------
-    ConfigError
-        Its sensors measure what cannot be a plot yet.
-    """
+    """Steps of a scenario, one per scan."""
     table = SensorTable.of(world.sensors())
     row = [table.row(sensor.name) for sensor in world.sensors()]
     rows = [_measured(world, k, row[world.scan_sensor[k]]) for k in range(len(world.plots))]
@@ -97,9 +96,11 @@ def reaching(world: Scenario, config: TrackerConfig) -> TrackerConfig:
 
 def _measured(world: Scenario, k: int, sensor: int) -> Rows:
     """Rows of one scan, each kind of measurement in its own columns."""
-    z, columns = world.plots[k], {}
+    z = world.plots[k]
+    columns: dict[str, Any] = {}
     if world.kind(k) == "bearing":
-        raise ConfigError(f"scenario {world.name}: bearings alone are no plots yet")
+        sd = np.full(len(z), np.radians(world.sensors()[world.scan_sensor[k]].sd_deg))
+        return Rows(world.scan_ns[k], sensor, z, sd, columns, lines=True)
     if world.kind(k) == "track":
         vel = np.full((len(z), 3), np.nan)
         vel[:, : world.dim] = world.vel[k]

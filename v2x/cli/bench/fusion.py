@@ -97,7 +97,7 @@ def fusion(
     from v2x.cli.bench.runs import refuse
 
     for name in scenarios:
-        refuse(make(name, 10, scans=3), bound=bound)
+        refuse(make(name, 10, scans=3), peers=bool(competitors), bound=bound)
 
     options = {
         "scenario": scenarios, "size": sizes, "seeds": seeds, "stream": stream, "scans": window,

@@ -135,15 +135,16 @@ def bounds(world: Scenario) -> list[Result]:
     return [_result(name, world, said) for name, said in _clairvoyant(world).items()]
 
 
-def refuse(world: Scenario, *, bound: bool) -> None:
+def refuse(world: Scenario, *, peers: bool, bound: bool) -> None:
     """Try the first scans of a scenario, before hours go into others.
 
     Raises
     ------
     ConfigError
-        We cannot take what its sensors measure, or there is no bound to it.
+        The peers cannot take what its sensors measure, or there is no bound to it.
     """
-    feed(world)
+    if peers and "bearing" in world.kinds:
+        raise ConfigError(f"scenario {world.name}: no peer takes bearings: --competitor none")
     if bound:
         _clairvoyant(world)
 
