@@ -36,7 +36,7 @@ from v2x.fusion.motion import MAX_VAR, MIN_VAR, TWO_PI, exp_neg, flat_innovation
 from v2x.fusion.sights import passes, radial_factor, sectors_near, view
 from v2x.jit import inlined, kernel
 
-ROUNDEST = 1e-8
+ROUNDEST = 1e-7
 """Part of its whole variance that a plot has in every direction: a needle has no inverse."""
 REACH = 1e7
 """m: nothing farther from the tile's origin is a position; also keeps cell numbers in range."""
