@@ -287,12 +287,11 @@ def test_scans_end_slices_at_the_truth_instants_after_them(world):
     assert next(iter(measuring.ends(world).items())) == (2, 100_000_000)
 
 
-def test_bearings_are_refused_to_peers_before_anything_runs(monkeypatch):
-    monkeypatch.setattr(bench, "warm", lambda: pytest.fail("started"))
-    words = ["bench", "fusion", "--scenario", "nominal,bearing", "--competitor", "filterpy-gnn"]
-    made = CliRunner().invoke(cli.app, words)
-    assert isinstance(made.exception, ConfigError)
-    assert "bearing" in str(made.exception)
+def test_bearings_are_refused_to_peers_and_not_to_us():
+    world = library.make("bearing", 1, scans=3)
+    runs.refuse(world, peers=False, bound=False)
+    with pytest.raises(ConfigError, match="bearing"):
+        runs.refuse(world, peers=True, bound=False)
 
 
 def test_a_drone_that_only_cameras_see_is_tracked_in_three_dimensions():
