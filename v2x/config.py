@@ -57,6 +57,20 @@ class TrackerSettings(_Section):
     psd_m2_s3: Finite = Field(4.0, gt=0, description="acceleration noise of `cv`, horizontal")
     psd_up_m2_s3: Finite = Field(1.0, gt=0, description="acceleration noise of `cv`, vertical")
     birth_ratio: Finite = Field(0.01, gt=0, description="new objects per look over clutter")
+    unseen_ratio: Finite = Field(
+        0.3, ge=0, description="the same where nobody has looked lately; 0: as everywhere else"
+    )
+    registration: bool = Field(
+        True, description="estimate offset, yaw, scale and clock of the sensors"
+    )
+    learn_rates: bool = Field(
+        False,
+        description="go on with the detection rates seen, within half and double of those given",
+    )
+    newcomer_sd_m: Finite = Field(
+        5.0, ge=0, description="doubt in a sensor that joins others at work; 0: trusted"
+    )
+    newcomer_s: Finite = Field(10.0, ge=0, description="how long it is on trial")
     history_s: Finite = Field(
         5.0, ge=0, le=30, description="how late a row may be and still be folded in; 0: not at all"
     )

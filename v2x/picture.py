@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from v2x.columns import F8, I4, I8, U1, Columns, column
 from v2x.sensors import SensorTable
-from v2x.tracks import Tracks
+from v2x.tracks import CrossResiduals, Looks, Residuals, SensorFacts, Tracks
 
 
 class Verdict(IntEnum):
@@ -149,7 +149,9 @@ class Picture:
     """Everything known at the end of one slice.
 
     `geodetic` (n, 2) lat, lon of each track; `zone_ids` names by zone row; `zones_hash`;
-    `idents` text of identity hashes; `velocity` is in `tracks.x`.
+    `idents` text of identity hashes; `velocity` is in `tracks.x`. `residuals` and `looks` are those
+    of this slice, `facts` what is known of each sensor (a row each in the order of the table), and
+    `cross` the plots of a second just closed against the paths the other sensors saw.
     """
 
     t_ns: int
@@ -162,6 +164,10 @@ class Picture:
     inside: Inside
     devices: Devices
     readings: Latest
+    residuals: Residuals = field(default_factory=Residuals.blank)
+    looks: Looks = field(default_factory=Looks.blank)
+    facts: SensorFacts = field(default_factory=SensorFacts.blank)
+    cross: CrossResiduals = field(default_factory=CrossResiduals.blank)
     zone_ids: tuple[str, ...] = ()
     plan_ids: tuple[str, ...] = ()
     idents: Mapping[int, str] = field(default_factory=dict)

@@ -22,9 +22,9 @@ from v2x.errors import ConfigError
 from v2x.fusion import elimination, windows
 from v2x.fusion.consensus import SLAB, View, consensus, views
 from v2x.fusion.elimination import BIASES
-from v2x.fusion.facts import CrossResiduals, SensorFacts
 from v2x.fusion.rates import N_COUNTS, RATES, fold, posteriors, ratio
 from v2x.fusion.windows import EPOCH, FREE, UNSET
+from v2x.tracks import CrossResiduals, SensorFacts
 
 _OBSERVABLE = 0.1
 """Without a prior of its own, a bias must be known to this share of `SLAB` to be observable."""

@@ -12,7 +12,6 @@ from v2x.columns import F8, I4, I8
 from v2x.errors import ConfigError
 from v2x.fusion import intensity, kernels, layout, modes, snapshot
 from v2x.fusion.crossings import MOST_TRACKS
-from v2x.fusion.facts import CrossResiduals, SensorFacts
 from v2x.fusion.history import BEGINNING, Checkpoint, History, Step, blank_above, copy_of, scan_keys
 from v2x.fusion.layout import Beams, Live, Output, Settings, Sheet
 from v2x.fusion.rates import N_COUNTS
@@ -20,7 +19,7 @@ from v2x.fusion.sheets import sheet_of
 from v2x.fusion.watch import Watch, named
 from v2x.plots import Plots
 from v2x.sensors import Sensor, SensorTable
-from v2x.tracks import Looks, Residuals, Tracks
+from v2x.tracks import CrossResiduals, Looks, Residuals, SensorFacts, Tracks
 
 _ID_MASK = 0x7FFF_FFFF_FFFF_FFFF
 _NOTHING = layout.new_output(0)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from v2x.columns import F8, I8
-from v2x.fusion.facts import CrossResiduals, SensorFacts
 from v2x.fusion.layout import Beams
 from v2x.fusion.rates import ALONE, LOOKS, Ledger, adapt, extent, receive
 from v2x.fusion.registration import Registration
 from v2x.fusion.windows import EPOCH, LIMIT, UNSET
 from v2x.sensors import SensorTable
+from v2x.tracks import CrossResiduals, SensorFacts
 
 _NOBODY = -1
 """Limit of the draw that lets no track in."""
