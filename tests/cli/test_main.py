@@ -1,5 +1,6 @@
 """The command line as a process: exit codes, and what it does with a bad environment."""
 
+import json
 import os
 import subprocess
 import sys
@@ -57,3 +58,18 @@ def test_a_terminal_without_the_character_gets_a_replacement():
 def test_a_receiver_off_the_globe_is_a_usage_error():
     for at in ("95,10", "10,400", "nan,nan", "1", "a,b"):
         assert v2x("decode", "adsb", "-", "--at", at, stdin=FRAME).returncode == 2, at
+
+
+def test_zones_go_from_one_format_to_another_and_back(tmp_path):
+    zones = os.path.join(os.path.dirname(__file__), "../../docs/example/zones.geojson")
+    made = v2x("zones", "convert", zones, "--to", "ed318", "--country", "CHE")
+    assert made.returncode == 0, made.stderr
+    assert '"country": "CHE"' in made.stdout
+    path = tmp_path / "zones.json"
+    path.write_text(made.stdout, "utf-8")
+    hashes = [
+        json.loads(v2x("zones", "check", str(file), "--json").stdout)["zones_hash"]
+        for file in (zones, path)
+    ]
+    assert hashes[0] == hashes[1]
+    assert v2x("zones", "convert", zones, "--to", "kml").returncode == 2

@@ -9,7 +9,7 @@ import numpy as np
 
 from v2x.geodesy import Tile
 from v2x.lowalt.files import split
-from v2x.lowalt.zones import Zone
+from v2x.lowalt.zones import Limit, Part, Zone
 from v2x.observations import Kind, ident_of
 from v2x.picture import Devices, ZoneKind
 from v2x.readings import Name, Readings
@@ -49,8 +49,15 @@ def box(west: float, south: float, east: float, north: float) -> list[list[float
 
 def zone(zone_id: str, *polygons: Sequence[list[list[float]]], **given: Any) -> Zone:
     """Zone of polygons (each a list of rings of [lon, lat]); prohibited without limits."""
-    shape = tuple(tuple(tuple(map(tuple, ring)) for ring in polygon) for polygon in polygons)
-    return Zone(zone_id, zone_id, given.pop("kind", ZoneKind.PROHIBITED), shape, **given)
+    limits = {}
+    for side in ("floor", "ceiling"):
+        metres, ref = given.pop(f"{side}_m", None), given.pop(f"{side}_ref", None)
+        slope = given.pop(f"{side}_slope", None)
+        limits[side] = None if metres is None else Limit(metres, ref, slope)
+    parts = [
+        Part(tuple(tuple(map(tuple, ring)) for ring in polygon), **limits) for polygon in polygons
+    ]
+    return Zone(zone_id, zone_id, given.pop("kind", ZoneKind.PROHIBITED), tuple(parts), **given)
 
 
 def feature(*rings: list[list[float]], **properties: Any) -> dict[str, Any]:

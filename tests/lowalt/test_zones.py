@@ -13,7 +13,8 @@ from v2x.geodesy import gcj02_from_wgs84, undulation, wgs84_from_gcj02
 from v2x.lowalt.files import parse_time
 from v2x.lowalt.heights import in_all_references
 from v2x.lowalt.volumes import Pairs, ZoneIndex
-from v2x.lowalt.zones import Zones, load_zones
+from v2x.lowalt.zone_files import load_zones
+from v2x.lowalt.zones import Limit, Zones
 from v2x.picture import ZoneKind
 
 SQUARE = box(0, 0, 1000, 1000)
@@ -78,8 +79,8 @@ def test_null_and_zero_stay_apart_through_the_file(tmp_path):
         feature(id="zero", ceiling_m=0, floor_m=0.0, floor_ref="hae"),
     )
     none, zero = load_zones(path)
-    assert (none.floor_m, none.ceiling_m) == (None, None)
-    assert (zero.floor_m, zero.ceiling_m) == (0.0, 0.0)
+    assert (none.parts[0].floor, none.parts[0].ceiling) == (None, None)
+    assert (zero.parts[0].floor.m, zero.parts[0].ceiling.m) == (0.0, 0.0)
 
 
 def test_same_place_is_judged_at_five_heights_not_on_the_map_alone():
@@ -459,7 +460,7 @@ def test_file_gives_zones_by_id_with_all_they_say(tmp_path):
     assert zones[1].name == "跑道北"
     assert zones[1].kind == ZoneKind.RESTRICTED
     assert zones[1].valid_from_ns == T0
-    assert (zones[0].floor_m, zones[0].floor_ref) == (-5.0, "hae")
+    assert zones[0].parts[0].floor == Limit(-5.0, "hae")
     assert zones.warnings == ()
 
 
@@ -485,7 +486,7 @@ def test_gcj02_zone_is_moved_to_its_true_place_corner_by_corner(tmp_path):
     shifted_lat, shifted_lon = gcj02_from_wgs84(lat, lon)
     ring = np.column_stack((shifted_lon, shifted_lat)).tolist()
     (made,) = load_zones(written(tmp_path / "z.json", feature(ring, datum="gcj02")))
-    corners = np.array(made.polygons[0][0])
+    corners = np.array(made.parts[0].polygon[0])
     for corner in np.array(SQUARE):
         assert np.abs(corners - corner).max(axis=1).min() < 1e-9
     (wrong,) = load_zones(written(tmp_path / "z.json", feature(ring, datum="cgcs2000")))
@@ -507,11 +508,11 @@ def test_long_gcj02_edge_is_bent_as_the_shift_bends_it(tmp_path):
 
 
 def test_missing_datum_and_unread_properties_are_said(tmp_path):
-    one = feature(authority="CAAC", valid_form="2026-05-01T00:00:00Z")
+    one = feature(owner="CAAC", valid_form="2026-05-01T00:00:00Z")
     del one["properties"]["datum"]
     zones = load_zones(written(tmp_path / "z.json", one))
     assert "no datum" in zones.warnings[1]
-    assert "not read: authority, valid_form" in zones.warnings[0]
+    assert "not read: owner, valid_form" in zones.warnings[0]
 
 
 def polygon(*rings):
@@ -530,7 +531,16 @@ BAD = {
     "ceiling_ref 'fl' is none of": {"ceiling_ref": "fl"},
     "datum 'bd09' is none of": {"datum": "bd09"},
     "id must be a text, found 7": {"id": 7},
-    "schedules come later": {"schedule": [{"day": ["MON"]}]},
+    "schedule 0: start None is not a time": {"schedule": [{"days": ["MON"]}]},
+    "day 'MOO' is none of": {"schedule": [{"days": ["MOO"], "start": "08:00", "end": "SS"}]},
+    "no such time of day": {"schedule": [{"start": "24:01", "end": "SS"}]},
+    "zone 'CST' is not Z": {"schedule": [{"start": "08:00", "end": "SS", "zone": "CST"}]},
+    "an empty schedule": {"schedule": []},
+    "floor_slope without floor_m": {"floor_slope": {"lon": 117, "lat": 39, "gradient": 0.02}},
+    "lon, lat and gradient must be": {"ceiling_slope": {"lon": 117, "lat": 39}},
+    "radius_m says nothing of a Polygon": {"radius_m": 500},
+    "limits and ceiling_m": {"limits": [{}]},
+    "2 limits for 1 polygons": {"limits": [{}, {}], "ceiling_m": ...},
     "valid_from: '2026-05-01T00:00:00' is not a time": {"valid_from": "2026-05-01T00:00:00"},
     "valid_from is not before valid_to": {
         "valid_from": "2026-05-01T08:00:00+08:00",
@@ -561,7 +571,8 @@ SHAPES = {
     r"not \[lon, lat\] in degrees$": polygon([[540_000, 4_332_000]] * 4),
     r"must be \[lon, lat\]": polygon([[117.3], [117.4], [117.4], [117.3]]),
     "needs an outline": polygon(),
-    "only Polygon and MultiPolygon": {"type": "Point", "coordinates": [117.3, 39.1]},
+    "radius_m must be metres": {"type": "Point", "coordinates": [117.3, 39.1]},
+    "half_width_m must be metres": {"type": "LineString", "coordinates": SQUARE[:2]},
     "geometry 'GeometryCollection'": {"type": "GeometryCollection", "geometries": []},
     "without polygons": {"type": "MultiPolygon", "coordinates": []},
     "expected an object, found nothing": None,
@@ -591,12 +602,8 @@ def test_id_used_twice_is_refused(tmp_path):
         ('{"type": "FeatureCollection", "features": [1]}', "feature 0: expected an object"),
         ('{"type": "FeatureCollection", "features": [], "crs": {}}', "crs: RFC 7946 has none"),
         ('{"type": "FeatureCollection", "features": [NaN]}', "NaN is not a number"),
-        ('{"features": [{"geometry": [{}]}], "title": "x"}', "ED-269"),
-        ('{"UASZoneList": []}', "ED-269"),
-        (
-            '{"type": "FeatureCollection", "metadata": {"issued": "2025"}, "features": []}',
-            "ED-318",
-        ),
+        ('{"features": [{"geometry": [{}]}], "title": "x"}', "zone 0: identifier must be a text"),
+        ('{"metadata": {"issued": "2025"}, "features": [{}]}', "feature 0: properties: expected"),
     ],
 )
 def test_file_that_is_no_zone_file_is_refused_by_name(tmp_path, text, words):

@@ -13,7 +13,7 @@ from v2x.ingest.drive import DriveSource, attachments
 from v2x.ingest.timestamps import SECOND, parse_iso
 from v2x.lowalt.registry import PlanIndex, load_plans, load_registry
 from v2x.lowalt.volumes import ZoneIndex
-from v2x.lowalt.zones import load_zones
+from v2x.lowalt.zone_files import load_zones
 from v2x.observations import Kind, ident_of
 from v2x.readings import Name
 

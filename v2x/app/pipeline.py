@@ -32,7 +32,8 @@ from v2x.ingest.timestamps import SECOND
 from v2x.lowalt.airspace import Airspace
 from v2x.lowalt.registry import load_plans, load_registry
 from v2x.lowalt.volumes import ZoneIndex
-from v2x.lowalt.zones import Zones, load_zones
+from v2x.lowalt.zone_files import load_zones
+from v2x.lowalt.zones import Zones
 from v2x.picture import Picture
 from v2x.sensors import SensorTable
 from v2x.tracks import Tracks

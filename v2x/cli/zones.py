@@ -1,18 +1,19 @@
 """``v2x zones``: what a zone file means, in plain words."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from v2x.lowalt.zones import Zone
+    from v2x.lowalt.zones import Limit, Zone
 
 _ALWAYS = "always in force"
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="GeoJSON file of zones")],
+    file: Annotated[Path, typer.Argument(help="zone file: GeoJSON, ED-269 or ED-318")],
     at: Annotated[
         str | None,
         typer.Option(help="judge a point: LAT,LON,HEIGHT, or LAT,LON where no height is known"),
@@ -25,7 +26,7 @@ def check(
 ) -> None:
     """Say what each zone is, where, from which height to which and when; judge a point."""
     from v2x.lowalt.files import REFERENCES, parse_time
-    from v2x.lowalt.zones import load_zones
+    from v2x.lowalt.zone_files import load_zones
 
     if ref not in REFERENCES:
         raise typer.BadParameter(f"--ref {ref!r} is none of {', '.join(REFERENCES)}")
@@ -55,6 +56,25 @@ def check(
         _say(report)
 
 
+def convert(
+    file: Annotated[Path, typer.Argument(help="zone file: GeoJSON, ED-269 or ED-318")],
+    to: Annotated[str, typer.Option(help="geojson, ed269 or ed318")] = "geojson",
+    country: Annotated[str, typer.Option(help="for the two ED formats, ISO 3166")] = "CHN",
+) -> None:
+    """Write the zones of a file in another format to standard output."""
+    import json
+
+    from v2x.lowalt.zone_files import WRITERS, load_zones
+
+    if to not in WRITERS:
+        raise typer.BadParameter(f"--to {to!r} is none of {', '.join(WRITERS)}")
+    zones = load_zones(file)
+    for words in zones.warnings:
+        print(f"note: {words}", file=sys.stderr)
+    given = {} if to == "geojson" else {"country": country}
+    print(json.dumps(WRITERS[to](zones, **given), ensure_ascii=False, indent=1))
+
+
 def _point(words: str) -> tuple[float, float, float]:
     """Latitude, longitude and height, NaN where it is left out."""
     import math
@@ -72,21 +92,14 @@ def _point(words: str) -> tuple[float, float, float]:
     return lat, lon, numbers[2] if len(numbers) == 3 else math.nan
 
 
-def _centre(zone: "Zone") -> tuple[float, float]:
-    """Latitude and longitude in the middle of the zone's extent."""
-    corners = [corner for polygon in zone.polygons for corner in polygon[0]]
-    lon, lat = zip(*corners, strict=True)
-    return (min(lat) + max(lat)) / 2.0, (min(lon) + max(lon)) / 2.0
-
-
 def _described(zone: "Zone", t_ns: int | None) -> dict[str, Any]:
     import math
 
     from v2x.ingest.timestamps import iso
 
-    lat, lon = _centre(zone)
-    floor = _in_words(zone.floor_m, zone.floor_ref, lat, lon)
-    ceiling = _in_words(zone.ceiling_m, zone.ceiling_ref, lat, lon)
+    lon, lat = zone.centre
+    bands = {(part.floor, part.ceiling) for part in zone.parts}
+    floor, ceiling = (_in_words(limit, lat, lon) for limit in _one_of(zone))
     area = _area_km2(zone, lat, lon)
     warnings = []
     for name, limit in (("floor", floor), ("ceiling", ceiling)):
@@ -97,14 +110,18 @@ def _described(zone: "Zone", t_ns: int | None) -> dict[str, Any]:
         warnings.append("its floor is above its ceiling: nothing is ever inside")
     if ceiling and ceiling["agl_m"] is not None and ceiling["agl_m"] <= 0.0:
         warnings.append("its ceiling is not above the ground")
-    if len(zone.polygons) > 1:
+    if len(zone.parts) > 1:
         warnings.append("area counts parts that overlap more than once")
+    if len(bands) > 1:
+        warnings.append(f"its {len(zone.parts)} parts have limits of their own; those of the first")
     state = _ALWAYS
     if zone.valid_from_ns is not None or zone.valid_to_ns is not None:
         begin = "-" if zone.valid_from_ns is None else iso(zone.valid_from_ns)
         end = "-" if zone.valid_to_ns is None else iso(zone.valid_to_ns)
         state = f"in force from {begin} until {end}"
-    in_force = None if t_ns is None else _in_force(zone, t_ns)
+    if zone.periods:
+        state += ", at the hours of its schedule"
+    in_force = None if t_ns is None else zone.in_force(t_ns)[0]
     if in_force is False:
         warnings.append("not in force at that time")
     return {
@@ -122,21 +139,26 @@ def _described(zone: "Zone", t_ns: int | None) -> dict[str, Any]:
     }
 
 
-def _in_words(
-    limit: float | None, reference: str | None, lat: float, lon: float
-) -> dict[str, Any] | None:
+def _one_of(zone: "Zone") -> "tuple[Limit | None, Limit | None]":
+    """Floor and ceiling of its first part."""
+    return zone.parts[0].floor, zone.parts[0].ceiling
+
+
+def _in_words(limit: "Limit | None", lat: float, lon: float) -> dict[str, Any] | None:
     """A limit in all references at one place; None where there is no limit."""
     import numpy as np
 
     from v2x.lowalt.files import REFERENCES
     from v2x.lowalt.heights import GROUND_AMSL_M, in_all_references
 
-    if limit is None or reference is None:
+    if limit is None:
         return None
     metres = in_all_references(
-        np.array([lat]), np.array([lon]), np.array([limit]), reference, GROUND_AMSL_M
+        np.array([lat]), np.array([lon]), np.array([limit.m]), limit.ref, GROUND_AMSL_M
     )[0]
-    made: dict[str, Any] = {"given": reference}
+    made: dict[str, Any] = {"given": limit.ref}
+    if limit.slope is not None:
+        made["slope"] = limit.slope.gradient
     for name, value in zip(REFERENCES, metres.tolist(), strict=True):
         made[f"{name}_m"] = round(value, 3) if np.isfinite(value) else None
     return made
@@ -150,18 +172,13 @@ def _area_km2(zone: "Zone", lat: float, lon: float) -> float:
 
     tile = Tile(lat, lon)
     area = 0.0
-    for polygon in zone.polygons:
-        for k, ring in enumerate(polygon):
+    for part in zone.parts:
+        for k, ring in enumerate(part.polygon):
             ring_lon, ring_lat = np.array(ring).T
             e, n, _ = tile.to_enu(ring_lat, ring_lon, np.zeros(len(ring))).T
             twice = float(np.sum(e[:-1] * n[1:] - e[1:] * n[:-1]))
             area += abs(twice) / 2.0 * (1.0 if k == 0 else -1.0)
     return area / 1e6
-
-
-def _in_force(zone: "Zone", t_ns: int) -> bool:
-    begin, end = zone.valid_from_ns, zone.valid_to_ns
-    return (begin is None or begin <= t_ns) and (end is None or t_ns < end)
 
 
 def _judged(
@@ -175,12 +192,13 @@ def _judged(
     from v2x.lowalt.volumes import ZoneIndex
     from v2x.lowalt.zones import Zones
 
-    if t_ns is not None and not _in_force(zone, t_ns):
+    if t_ns is not None and not zone.in_force(t_ns)[0]:
         return {"verdict": "not in force", "depth_m": None}
     lat, lon, height = point
-    always = replace(zone, valid_from_ns=None, valid_to_ns=None)
-    far = math.hypot(lat - _centre(zone)[0], lon - _centre(zone)[1]) > 20.0
-    index = ZoneIndex(Zones.of([always]), Tile(*_centre(zone)))
+    always = replace(zone, valid_from_ns=None, valid_to_ns=None, periods=())
+    mid_lon, mid_lat = zone.centre
+    far = math.hypot(lat - mid_lat, lon - mid_lon) > 20.0
+    index = ZoneIndex(Zones.of([always]), Tile(mid_lat, mid_lon))
     pairs = index.at(lat, lon, height, ref, 0)
     if far or not len(pairs.point):
         return {"verdict": "outside", "depth_m": None}
@@ -228,4 +246,5 @@ def _limit_words(limit: dict[str, Any] | None) -> str:
     names = {"hae": "above the ellipsoid", "amsl": "above sea level", "agl": "above ground"}
     given = limit["given"]
     others = ", ".join(f"{words[n]} {names[n]}" for n in names if n != given)
-    return f"{words[given]} {names[given]} ({others})"
+    slopes = f", rising {limit['slope']:g} m per m from there" if "slope" in limit else ""
+    return f"{words[given]} {names[given]}{slopes} ({others})"

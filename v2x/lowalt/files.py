@@ -175,22 +175,32 @@ def number(value: Any) -> float | None:
     return metres if math.isfinite(metres) else None
 
 
+def position(where: str, value: Any) -> tuple[float, float]:
+    """Check a position [lon, lat] in degrees; a height behind it is not read."""
+    pair = value[:2] if isinstance(value, list) else []
+    lon, lat = [number(v) for v in pair] if len(pair) == 2 else (None, None)
+    if lon is None or lat is None:
+        raise ConfigError(f"{where} must be [lon, lat], found {_short(value)}")
+    if not (abs(lon) <= 180.0 and abs(lat) <= 90.0):
+        turned = " (latitude first?)" if abs(lon) <= 90.0 and abs(lat) <= 180.0 else ""
+        raise ConfigError(f"{where} [{lon:g}, {lat:g}] is not [lon, lat] in degrees{turned}")
+    return lon, lat
+
+
+def true_position(where: str, value: Any, datum: str) -> tuple[float, float]:
+    """Check a position and give it in WGS-84."""
+    lon, lat = position(where, value)
+    if datum == "gcj02":
+        north, east = wgs84_from_gcj02(np.array([lat]), np.array([lon]))
+        return float(east[0]), float(north[0])
+    return lon, lat
+
+
 def ring(where: str, positions: Any) -> Ring:
     """Check a linear ring of RFC 7946: four positions or more, closed, on the Earth."""
     if not isinstance(positions, list):
         raise ConfigError(f"{where}: expected a list of positions, found {_short(positions)}")
-    corners: list[tuple[float, float]] = []
-    for k, position in enumerate(positions):
-        pair = position[:2] if isinstance(position, list) else []
-        lon, lat = [number(v) for v in pair] if len(pair) == 2 else (None, None)
-        if lon is None or lat is None:
-            raise ConfigError(f"{where}: position {k} must be [lon, lat], found {_short(position)}")
-        if not (abs(lon) <= 180.0 and abs(lat) <= 90.0):
-            turned = " (latitude first?)" if abs(lon) <= 90.0 and abs(lat) <= 180.0 else ""
-            raise ConfigError(
-                f"{where}: position {k} [{lon:g}, {lat:g}] is not [lon, lat] in degrees{turned}"
-            )
-        corners.append((lon, lat))
+    corners = [position(f"{where}: position {k}", xy) for k, xy in enumerate(positions)]
     if len(corners) < 4:
         raise ConfigError(f"{where}: {len(corners)} positions; a closed ring has 4 or more")
     if corners[0] != corners[-1]:

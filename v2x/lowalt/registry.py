@@ -27,7 +27,8 @@ from v2x.errors import ConfigError
 from v2x.geodesy import Tile
 from v2x.lowalt import files
 from v2x.lowalt.volumes import Places, ZoneIndex
-from v2x.lowalt.zones import Zone, Zones
+from v2x.lowalt.zone_files.geojson import band
+from v2x.lowalt.zones import Part, Zone, Zones
 from v2x.observations import ident_of
 from v2x.picture import ZoneKind
 
@@ -220,8 +221,7 @@ def _volume(where: str, plan_id: str, tree: dict[str, Any], zones: Zones) -> Zon
     else:
         datum = files.choice(where, tree, "datum", files.DATUMS, "wgs84")
         shape = files.polygon(f"{where}: polygon", [polygon], datum)
-        volume = Zone(plan_id, plan_id, ZoneKind.OPERATING, (shape,), datum=datum)
-    floor, floor_ref, ceiling, ceiling_ref = files.limits(where, tree)
-    return replace(
-        volume, floor_m=floor, floor_ref=floor_ref, ceiling_m=ceiling, ceiling_ref=ceiling_ref
-    )
+        volume = Zone(plan_id, plan_id, ZoneKind.OPERATING, (Part(shape),), datum=datum)
+    floor, ceiling = band(where, tree)
+    parts = tuple(replace(part, floor=floor, ceiling=ceiling) for part in volume.parts)
+    return replace(volume, parts=parts)

@@ -2,7 +2,8 @@
 
 Plan: footprints go through the grid index of `v2x.polygons`; what it finds, a few pairs, is judged
 vertically in the reference the limit was written in, by the point's height in that reference. So
-no zone's limit is ever converted, and undulation counts where the point is.
+no zone's limit is ever converted, and undulation counts where the point is. A limit that slopes is
+a function of the place, ``m + gx e + gy n + g |place - origin|``: a plane or a cone.
 
 Footprints are compared on the tile's own height: a point is first moved there along its vertical
 (100 m of height shift it by 0.9 m at 60 km otherwise). Edges, straight in longitude and latitude,
@@ -10,18 +11,19 @@ are cut into pieces of `STEP_M` before they become straight lines in metres, whi
 STEP_M² tan(lat) / 8R: 4 mm at 39 degrees north, below 1 cm up to 64 degrees.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from v2x import polygons
-from v2x.columns import B1, F8, I4, U1
+from v2x.columns import B1, F8, I4, I8, U1
 from v2x.errors import ConfigError
 from v2x.geodesy import Tile
 from v2x.lowalt import heights
 from v2x.lowalt.files import REFERENCES, Ring, split
-from v2x.lowalt.zones import Zone, Zones
+from v2x.lowalt.zones import EARLIEST, LATEST, Limit, Zone, Zones
 from v2x.picture import ZoneRows
 
 STEP_M = 500.0
@@ -29,7 +31,27 @@ REACH_M = 1_000_000.0
 """A tile's flat plane says little further out, and folds back on itself beyond the horizon."""
 CELL_M = 250.0
 
-_EVER = np.iinfo(np.int64)
+
+class _Limits(NamedTuple):
+    """Floors or ceilings of all parts; none is infinite.
+
+    `m` (p,) metres at the origin, `ref` (p,) column of `REFERENCES`, `rise` (p, 5): gx, gy and g
+    per metre, and the origin of g, east and north.
+    """
+
+    m: F8
+    ref: I8
+    rise: F8
+
+    def at(self, flat: F8, part: I4) -> F8:
+        """(k,) metres of the limit of each pair over its place (k, 2)."""
+        rise = self.rise[part]
+        metres = self.m[part] + rise[:, 0] * flat[:, 0] + rise[:, 1] * flat[:, 1]
+        cone = np.flatnonzero(rise[:, 2])
+        if len(cone):
+            away = flat[cone] - rise[cone, 3:]
+            metres[cone] += rise[cone, 2] * np.hypot(away[:, 0], away[:, 1])
+        return metres
 
 
 class Places(NamedTuple):
@@ -81,19 +103,12 @@ class ZoneIndex:
         self.ids = tuple(zone.id for zone in zones)
         self.hash = zones.hash
         self.kind: U1 = np.array([zone.kind for zone in zones], np.uint8)
-        self._from = np.array([_clamped(z.valid_from_ns, _EVER.min) for z in zones], np.int64)
-        self._to = np.array([_clamped(z.valid_to_ns, _EVER.max) for z in zones], np.int64)
-        self._floor = np.array([-np.inf if z.floor_m is None else z.floor_m for z in zones])
-        self._ceiling = np.array([np.inf if z.ceiling_m is None else z.ceiling_m for z in zones])
-        self._floor_ref = np.array([_column(z.floor_ref) for z in zones], np.int64)
-        self._ceiling_ref = np.array([_column(z.ceiling_ref) for z in zones], np.int64)
-        shapes = [
-            [_in_metres(tile, zone, ring) for ring in polygon]
-            for zone in zones
-            for polygon in zone.polygons
-        ]
-        owner = [row for row, zone in enumerate(zones) for _ in zone.polygons]
-        self._owner = np.array(owner, np.int32)
+        self._active: tuple[int, int, B1] = (LATEST, EARLIEST, np.zeros(len(zones), np.bool_))
+        parts = [(row, part) for row, zone in enumerate(zones) for part in zone.parts]
+        self._owner = np.array([row for row, _ in parts], np.int32)
+        self._floor = _limits(tile, [part.floor for _, part in parts], -np.inf)
+        self._ceiling = _limits(tile, [part.ceiling for _, part in parts], np.inf)
+        shapes = [[_in_metres(tile, zones[row], r) for r in part.polygon] for row, part in parts]
         self._index = polygons.build(shapes, CELL_M)
 
     def __len__(self) -> int:
@@ -101,7 +116,13 @@ class ZoneIndex:
 
     def active(self, t_ns: int) -> B1:
         """(m,) where the zone is in force: from its first ns on, its last one no more."""
-        in_force: B1 = (self._from <= t_ns) & (t_ns < self._to)
+        since, until, in_force = self._active
+        if not since <= t_ns < until:
+            told = [zone.in_force(t_ns) for zone in self.zones]
+            since = max((begin for _, begin, _ in told), default=EARLIEST)
+            until = min((end for _, _, end in told), default=LATEST)
+            in_force = np.array([held for held, _, _ in told], np.bool_)
+            self._active = since, until, in_force
         return in_force
 
     def rows(self, t_ns: int) -> ZoneRows:
@@ -130,7 +151,7 @@ class ZoneIndex:
         """
         point, polygon = self._index.inside(places.flat, active=active[self._owner].view(np.uint8))
         zone = self._owner[polygon]
-        held, unknown, vertical = self._between(places.heights[point], zone)
+        held, unknown, vertical = self._between(places.heights[point], places.flat[point], polygon)
         point, polygon, zone = point[held], polygon[held], zone[held]
         lateral = -self._index.distance(places.flat[point], polygon)
         depth = np.fmin(lateral, vertical[held])
@@ -158,8 +179,8 @@ class ZoneIndex:
         zone = self._owner[polygon]
         wanted = active[zone] & ~self._among(move, zone, held)
         move, polygon, zone = move[wanted], polygon[wanted], zone[wanted]
-        begin, end, unknown = self._part(before.heights[move], now.heights[move], zone)
         a, b = before.flat[move], now.flat[move]
+        begin, end, unknown = self._part(before.heights[move], now.heights[move], a, b, polygon)
         touched = begin <= end
         # Only moves that are partly outside the band need the footprint asked again.
         part = np.flatnonzero(touched & ((begin > 0.0) | (end < 1.0)))
@@ -195,37 +216,40 @@ class ZoneIndex:
         """One number per pair, growing as sorted pairs do."""
         return point.astype(np.int64) * len(self) + zone
 
-    def _between(self, levels: F8, zone: I4) -> tuple[B1, B1, F8]:
+    def _between(self, levels: F8, flat: F8, part: I4) -> tuple[B1, B1, F8]:
         """Of pairs: not outside the band; unknown because a limit has no height; vertical depth.
 
-        levels (k, 3) of the pair's point -> (k,) each; depth NaN where there is no limit or none
-        that can be compared.
+        levels (k, 3), flat (k, 2) of the pair's point -> (k,) each; depth NaN where there is no
+        limit or none that can be compared.
         """
-        k = np.arange(len(zone))
-        over = levels[k, self._floor_ref[zone]] - self._floor[zone]
-        under = self._ceiling[zone] - levels[k, self._ceiling_ref[zone]]
-        has_floor, has_ceiling = self._floor[zone] > -np.inf, self._ceiling[zone] < np.inf
+        k = np.arange(len(part))
+        floor, ceiling = self._floor, self._ceiling
+        over = levels[k, floor.ref[part]] - floor.at(flat, part)
+        under = ceiling.at(flat, part) - levels[k, ceiling.ref[part]]
+        has_floor, has_ceiling = floor.m[part] > -np.inf, ceiling.m[part] < np.inf
         over[~has_floor] = np.nan
         under[~has_ceiling] = np.nan
         unknown = (has_floor & np.isnan(over)) | (has_ceiling & np.isnan(under))
         return ~(over < 0.0) & ~(under < 0.0), unknown, np.fmin(over, under)
 
-    def _part(self, before: F8, now: F8, zone: I4) -> tuple[F8, F8, B1]:
-        """Begin and end, 0..1, of the part of each move in its zone's band; unknown heights pass.
+    def _part(self, before: F8, now: F8, start: F8, stop: F8, part: I4) -> tuple[F8, F8, B1]:
+        """Begin and end, 0..1, of the stretch of each move in its part's band.
 
-        before, now (k, 3) heights of the ends -> (k,) each; begin > end where no part is.
+        before, now (k, 3) heights and start, stop (k, 2) places of the ends -> (k,) each; begin >
+        end where no stretch is. Unknown heights pass. Along a move a plane is straight; a cone is
+        taken as straight too, which is off by length² / 8 radius times its gradient.
         """
-        k = np.arange(len(zone))
-        begin, end = np.zeros(len(zone)), np.ones(len(zone))
-        unknown = np.zeros(len(zone), np.bool_)
-        for limit, reference, sign in (
-            (self._floor, self._floor_ref, 1.0),
-            (self._ceiling, self._ceiling_ref, -1.0),
-        ):
-            has = np.isfinite(limit[zone])
-            # Metres on the right side of the limit at both ends: the part is where it is >= 0.
-            first = np.where(has, sign * (before[k, reference[zone]] - limit[zone]), 1.0)
-            last = np.where(has, sign * (now[k, reference[zone]] - limit[zone]), 1.0)
+        k = np.arange(len(part))
+        begin, end = np.zeros(len(part)), np.ones(len(part))
+        unknown = np.zeros(len(part), np.bool_)
+        for limit, sign in ((self._floor, 1.0), (self._ceiling, -1.0)):
+            has = np.isfinite(limit.m[part])
+            reference = limit.ref[part]
+            # Metres on the right side of the limit at both ends: the stretch is where it is >= 0.
+            with np.errstate(invalid="ignore"):
+                first = sign * (before[k, reference] - limit.at(start, part))
+                last = sign * (now[k, reference] - limit.at(stop, part))
+            first, last = np.where(has, first, 1.0), np.where(has, last, 1.0)
             unknown |= np.isnan(first) | np.isnan(last)
             with np.errstate(divide="ignore", invalid="ignore"):
                 turn = first / (first - last)
@@ -235,13 +259,29 @@ class ZoneIndex:
         return begin, end, unknown
 
 
-def _clamped(t_ns: int | None, missing: int) -> int:
-    """Time that fits the column: years like 9999, written for "always", do not."""
-    return int(missing) if t_ns is None else max(int(_EVER.min), min(int(_EVER.max), t_ns))
-
-
-def _column(reference: str | None) -> int:
-    return 0 if reference is None else REFERENCES.index(reference)
+def _limits(tile: Tile, limits: Sequence[Limit | None], none: float) -> _Limits:
+    """Limits in the metres of the tile."""
+    metres, rise = np.full(len(limits), none), np.zeros((len(limits), 5))
+    ref = np.zeros(len(limits), np.int64)
+    for k, limit in enumerate(limits):
+        if limit is None:
+            continue
+        metres[k], ref[k] = limit.m, REFERENCES.index(limit.ref)
+        slope = limit.slope
+        if slope is None:
+            continue
+        # The second point tells where the course runs in the tile, whose north is not everyone's.
+        lat = np.array([slope.lat, slope.lat + 1e-3])
+        foot = tile.to_enu(lat, np.full(2, slope.lon), np.full(2, tile.h0))[:, :2]
+        if slope.course_deg is None:
+            rise[k, 2:] = slope.gradient, *foot[0]
+            continue
+        north = (foot[1] - foot[0]) / np.hypot(*(foot[1] - foot[0]))
+        course = np.deg2rad(slope.course_deg)
+        along = np.cos(course) * north + np.sin(course) * np.array([north[1], -north[0]])
+        rise[k, :2] = slope.gradient * along
+        metres[k] -= float(rise[k, :2] @ foot[0])
+    return _Limits(metres, ref, rise)
 
 
 def _in_metres(tile: Tile, zone: Zone, ring: Ring) -> F8:
