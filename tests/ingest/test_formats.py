@@ -140,7 +140,7 @@ def test_the_same_frames_twice_give_the_same_rows(name):
 
 FAMILIES = [
     {"columns"}, {"rsu"}, {"ydt3709"}, {"rsu_status"}, {"jt808"}, {"nmea"}, {"adsb"},
-    {"odid"}, {"gb46750"},
+    {"odid"}, {"gb46750"}, {"objects"},
 ]  # fmt: skip
 
 

@@ -4,7 +4,8 @@ Wires carry a minute, an hour or a day without its date; `nearest` completes the
 All functions take scalars or arrays; kernels use `civil_ns`.
 """
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -79,9 +80,36 @@ def iso(t_ns: int) -> str:
 
 def parse_iso(text: str) -> int:
     """UTC ns of an ISO 8601 text; without an offset it is taken as UTC."""
+    return _ns_of(datetime.fromisoformat(text), 0)
+
+
+def zoned_ns(text: str, zone_min: int | None = None) -> int:
+    """UTC ns of an ISO 8601 text of a wire, to the nanosecond.
+
+    Without an offset of its own the text is `zone_min` minutes ahead of UTC.
+
+    Raises
+    ------
+    ValueError
+        It is no such text, or nobody says its offset.
+    """
+    parts = _FRACTION.search(text)
+    nanos = 0
+    if parts is not None:  # datetime holds six digits
+        nanos = int(parts[1][:9].ljust(9, "0"))
+        text = text[: parts.start()] + text[parts.end() :]
     t = datetime.fromisoformat(text)
+    if t.tzinfo is None and zone_min is None:
+        raise ValueError(f"{text!r} does not say its offset from UTC")
+    return _ns_of(t, zone_min or 0) + nanos
+
+
+_FRACTION = re.compile(r"[.,](\d{1,32})(?=$|[Zz+-])")
+
+
+def _ns_of(t: datetime, zone_min: int) -> int:
     if t.tzinfo is None:
-        t = t.replace(tzinfo=UTC)
+        t = t.replace(tzinfo=timezone(timedelta(minutes=zone_min)))
     delta = t - _EPOCH
     return (delta.days * 86400 + delta.seconds) * SECOND + delta.microseconds * 1000
 
