@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
-from v2x import config
+from v2x import config, mapping
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 
@@ -15,6 +15,8 @@ SECTIONS = [
     ("[grid]", config.Grid, ""),
     ("[tracker]", config.TrackerSettings, ""),
     ("[[sensors]]", config.SensorSettings, "one table per input"),
+    ("[sensors.mapping]", mapping.JsonMapping, "or a file of its own; see `docs/formats/json.md`"),
+    ("[sensors.mapping.fields.FIELD]", mapping.FieldSource, "a bare text is the path"),
     ("[airspace]", config.AirspaceSettings, ""),
     ("[alerts.RULE]", config.RuleSettings, "one table per rule that shall differ"),
     ("[kafka]", config.KafkaSettings, ""),

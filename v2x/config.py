@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -19,10 +19,12 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from v2x.errors import ConfigError
 from v2x.geodesy import Tile
+from v2x.mapping import JsonMapping, needs_pose
 from v2x.sensors import Datum, Sensor, SensorKind, SensorTable, coverage_fault
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -115,6 +117,9 @@ class SensorSettings(_Section):
     edition: Literal["auto", "2017", "2019", "2020", "day2"] = Field(
         "auto", description="edition of the wire format, or auto"
     )
+    mapping: JsonMapping | None = Field(
+        None, description="of format json, required there: a table, or the name of a TOML file"
+    )
 
     @field_validator("name")
     @classmethod
@@ -132,6 +137,17 @@ class SensorSettings(_Section):
         if fault is not None:
             raise ValueError(f"{fault} (vertices are [lon, lat] in degrees)")
         return coverage
+
+    @model_validator(mode="after")
+    def _mapping_fits(self) -> Self:
+        if (self.format == "json") != (self.mapping is not None):
+            raise ValueError("mapping: format json needs one, and no other format has one")
+        if self.mapping is not None and needs_pose(self.mapping.fields):
+            if self.lat is None or self.lon is None:
+                raise ValueError("lat, lon: not set, and its places count from where it stands")
+            if self.datum == "gcj02":
+                raise ValueError("datum: places that count from where it stands are wgs84")
+        return self
 
     def sensor(self) -> Sensor:
         """The same as the row that decoders and the tracker use."""
@@ -163,6 +179,7 @@ class SensorSettings(_Section):
             period_s=nan if self.period_s is None else self.period_s,
             correlation_s=self.correlation_s,
             edition=self.edition,
+            mapping=self.mapping,
         )
 
 
@@ -300,12 +317,7 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
     ConfigError
         Names the file and each key that is missing, unknown or out of range.
     """
-    try:
-        tree = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as e:
-        raise ConfigError(f"{path}: {e.strerror or e}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as e:
-        raise ConfigError(f"{path}: not valid TOML: {e}") from e
+    tree = _toml(path)
     for variable, (section, key) in _ENVIRONMENT.items():
         value = (os.environ if environment is None else environment).get(variable)
         if value and isinstance(tree.setdefault(section, {}), dict):
@@ -313,11 +325,41 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
     return config_from(tree, str(path), path.parent)
 
 
+def load_mapping(path: Path) -> JsonMapping:
+    """Read and check a file that holds a mapping; `ConfigError` names file and key."""
+    try:
+        return JsonMapping.model_validate(_toml(path))
+    except ValidationError as e:
+        raise ConfigError(f"{path}: " + "; ".join(map(_say, e.errors()))) from None
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as e:
+        raise ConfigError(f"{path}: {e.strerror or e}") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as e:
+        raise ConfigError(f"{path}: not valid TOML: {e}") from e
+
+
+def _with_mappings(sensors: Any, folder: Path) -> Any:
+    """The same tables of sensors, what their mapping files hold in the place of the names."""
+    if not isinstance(sensors, list):
+        return sensors
+    return [
+        {**s, "mapping": load_mapping(folder / s["mapping"])}
+        if isinstance(s, dict) and isinstance(s.get("mapping"), str)
+        else s
+        for s in sensors
+    ]
+
+
 def config_from(tree: Mapping[str, Any], origin: str, folder: Path) -> Config:
     """Check a tree that was read from `origin`; its relative paths count from `folder`."""
     for name in ("folder", "origin"):
         if name in tree:
             raise ConfigError(f"{origin}: {name}: unknown key")
+    tree = {**tree, "sensors": _with_mappings(tree.get("sensors", ()), folder)}
     try:
         return Config.model_validate({**tree, "folder": folder, "origin": origin})
     except ValidationError as e:

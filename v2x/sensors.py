@@ -10,6 +10,7 @@ import numpy as np
 from v2x.columns import F8, I8, U1
 from v2x.errors import ConfigError
 from v2x.geodesy import Tile
+from v2x.mapping import JsonMapping
 
 
 class SensorKind(IntEnum):
@@ -73,6 +74,8 @@ class Sensor:
         True: a look that misses an object is evidence. False: single reports (terminals).
     track_input
         What it sends is already filtered; its errors are correlated over `correlation_s`.
+    mapping
+        How its frames are to be read, for format ``json``.
     """
 
     name: str
@@ -103,6 +106,7 @@ class Sensor:
     period_s: float = nan
     correlation_s: float = 0.0
     edition: str = "auto"
+    mapping: JsonMapping | None = None
 
     def __post_init__(self) -> None:
         if not self.name:

@@ -10,6 +10,7 @@ from v2x.frames import FrameBatch
 from v2x.ingest.decoded import Reject
 from v2x.ingest.formats import registry
 from v2x.ingest.timestamps import parse_iso
+from v2x.mapping import JsonMapping
 from v2x.sensors import Datum, Sensor, SensorTable
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -25,6 +26,8 @@ def sensors(name: str, more: dict | None = None) -> SensorTable:
     settings = dict(more or {})
     if "datum" in settings:
         settings["datum"] = Datum(settings["datum"])
+    if "mapping" in settings:
+        settings["mapping"] = JsonMapping.model_validate(settings["mapping"])
     return SensorTable.of([Sensor("s", name, **{"sd_m": 2.0, "sd_up_m": 3.0, **settings})])
 
 
@@ -140,7 +143,7 @@ def test_the_same_frames_twice_give_the_same_rows(name):
 
 FAMILIES = [
     {"columns"}, {"rsu"}, {"ydt3709"}, {"rsu_status"}, {"jt808"}, {"nmea"}, {"adsb"},
-    {"odid"}, {"gb46750"}, {"objects"},
+    {"odid"}, {"gb46750"}, {"objects"}, {"json"},
 ]  # fmt: skip
 
 

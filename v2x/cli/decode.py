@@ -23,6 +23,9 @@ def decode(
     at: Annotated[str | None, typer.Option(help="Receiver position LAT,LON.")] = None,
     edition: Annotated[str, typer.Option(help="Edition of the format.")] = "auto",
     datum: Annotated[str, typer.Option(help="wgs84, cgcs2000 or gcj02.")] = "wgs84",
+    mapping: Annotated[
+        Path | None, typer.Option(help="TOML file that says how to read format json.")
+    ] = None,
     json_: Annotated[
         bool, typer.Option("--json", help="One JSON object per frame (the default is terser).")
     ] = False,
@@ -36,6 +39,7 @@ def decode(
     import sys
     import time
 
+    from v2x.config import load_mapping
     from v2x.errors import SourceError
     from v2x.ingest.cutting import payloads
     from v2x.ingest.decoding import Decoding
@@ -60,9 +64,11 @@ def decode(
         raise typer.BadParameter(f"--datum {datum}: wanted wgs84, cgcs2000 or gcj02")
     if input not in ("hex", "lines", "bin", "pcap"):
         raise typer.BadParameter(f"--input {input}: wanted hex, lines, bin or pcap")
-    sensors = SensorTable.of(
-        [Sensor("input", format, datum=Datum[datum.upper()], lat=lat, lon=lon, edition=edition)]
-    )
+    sensor = Sensor(
+        "input", format, datum=Datum[datum.upper()], lat=lat, lon=lon, edition=edition,
+        mapping=None if mapping is None else load_mapping(mapping),
+    )  # fmt: skip
+    sensors = SensorTable.of([sensor])
     decoding = Decoding(sensors)
     now = time.time_ns() if first_ns is None and input != "pcap" else (first_ns or 0)
     stamped = [
