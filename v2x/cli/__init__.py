@@ -51,6 +51,7 @@ app.command("warm")(warm.warm)
 _zones = typer.Typer(help="Geofences.", no_args_is_help=True)
 _zones.command("check")(zones.check)
 _zones.command("convert")(zones.convert)
+_zones.command("airport")(zones.airport)
 app.add_typer(_zones, name="zones")
 
 _config = typer.Typer(help="Configuration files.", no_args_is_help=True)

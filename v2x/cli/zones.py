@@ -75,6 +75,29 @@ def convert(
     print(json.dumps(WRITERS[to](zones, **given), ensure_ascii=False, indent=1))
 
 
+def airport(
+    config: Annotated[Path, typer.Argument(help="aerodrome file (TOML)")],
+    only: Annotated[
+        str, typer.Option(help="surfaces, patrol, controlled; comma-separated")
+    ] = "surfaces,patrol,controlled",
+) -> None:
+    """Write the zones of an aerodrome as GeoJSON to standard output."""
+    import json
+
+    from v2x.lowalt.aerodrome import GENERATORS
+    from v2x.lowalt.aerodrome_file import load_aerodrome
+    from v2x.lowalt.zone_files import WRITERS
+    from v2x.lowalt.zones import Zones
+
+    words = only.split(",")
+    strange = [word for word in words if word not in GENERATORS]
+    if strange:
+        raise typer.BadParameter(f"--only {strange[0]!r} is none of {', '.join(GENERATORS)}")
+    field = load_aerodrome(config)
+    zones = Zones.of(zone for word in words for zone in GENERATORS[word](field))
+    print(json.dumps(WRITERS["geojson"](zones), ensure_ascii=False, indent=1))
+
+
 def _point(words: str) -> tuple[float, float, float]:
     """Latitude, longitude and height, NaN where it is left out."""
     import math

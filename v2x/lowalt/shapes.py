@@ -34,8 +34,8 @@ def _geod() -> "Geod":
     return Geod(ellps="WGS84")
 
 
-def _corners(radius_m: float, sweep_deg: float) -> int:
-    """Pieces of an arc."""
+def pieces(radius_m: float, sweep_deg: float) -> int:
+    """Pieces an arc is cut into, so that chords stay within `SAGITTA_M`."""
     step = 2.0 * math.acos(max(0.0, 1.0 - SAGITTA_M / radius_m))
     least = math.ceil(FEWEST * sweep_deg / 360.0)
     return max(2, least, math.ceil(math.radians(sweep_deg) / step))
@@ -45,10 +45,11 @@ def _arc(
     lon: float, lat: float, radius_m: float, begin: float, end: float
 ) -> list[tuple[float, float]]:
     """Corners from bearing `begin` on to `end`, degrees clockwise, both included."""
-    pieces = _corners(radius_m, end - begin)
-    bearing = np.linspace(begin, end, pieces + 1)
-    far = np.full(pieces + 1, radius_m)
-    x, y, _ = _geod().fwd(np.full(pieces + 1, lon), np.full(pieces + 1, lat), bearing, far)
+    bearing = np.linspace(begin, end, pieces(radius_m, end - begin) + 1)
+    x, y, _ = _geod().fwd(
+        np.full(len(bearing), lon), np.full(len(bearing), lat), bearing,
+        np.full(len(bearing), radius_m),
+    )  # fmt: skip
     return list(zip(x.tolist(), y.tolist(), strict=True))
 
 
@@ -103,7 +104,7 @@ def corridor(where: str, line: Ring, half_width_m: float) -> Ring:
     lon, lat = np.array(line, np.float64).T
     tile = Tile(float(lat.mean()), float(lon.mean()), 0.0)
     path = tile.to_enu(lat, lon, np.zeros(len(lat)))[:, :2]
-    quarter = max(FEWEST // 4, math.ceil(_corners(half_width_m, 360.0) / 4))
+    quarter = max(FEWEST // 4, math.ceil(pieces(half_width_m, 360.0) / 4))
     shape = shapely.LineString(path).buffer(half_width_m, quad_segs=quarter)
     if shape.interiors:
         raise ConfigError(
