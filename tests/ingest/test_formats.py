@@ -141,19 +141,13 @@ def test_the_same_frames_twice_give_the_same_rows(name):
         assert np.array_equal(one, two, equal_nan=True), column
 
 
-FAMILIES = [
-    {"columns"}, {"rsu"}, {"ydt3709"}, {"rsu_status"}, {"jt808"}, {"nmea"}, {"adsb"},
-    {"odid"}, {"gb46750"}, {"objects"}, {"json"},
-]  # fmt: skip
+KIN = {"remote_id": {"odid", "gb46750"}}
+"""Formats that take the frames of others on purpose."""
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_no_format_takes_the_frames_of_another_family(name):
-    if name == "remote_id":
-        others = [f for family in FAMILIES for f in family if f not in ("odid", "gb46750")]
-    else:
-        others = [f for family in FAMILIES for f in family if name not in family]
-    for other in others:
+    for other in set(FORMATS) - {name, *KIN, *KIN.get(name, ())}:
         good = [bytes.fromhex(s["hex"]) for s in samples(other) if s["reject"] == "OK"]
         made = decode(name, good, sensors(name))
         assert not len(made.observations), (name, other)
