@@ -76,6 +76,8 @@ class Name(IntEnum):
     VELOCITY_UP = 51
     HEIGHT_DATUM_SUSPECT = 52
     RSU_MOVED_M = 53
+    ODID_ARM_STATUS = 100
+    """Drone identification lets its drone take off: 0 it does, 1 it does not."""
 
 
 @dataclass(frozen=True, slots=True)

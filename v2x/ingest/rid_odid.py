@@ -110,7 +110,7 @@ _ORDER_GUESSED = int(Flag.ORDER_GUESSED)
 
 
 @kernel
-def _basic_id(buf: U1, p: int, rank: int, slots: Slots, whole: I8, said: F8, i: int) -> int:
+def basic_id(buf: U1, p: int, rank: int, slots: Slots, whole: I8, said: F8, i: int) -> int:
     """Take the id at `p` if it outranks the one there is; the rank that then holds."""
     kind = buf[p + 1] >> 4
     if kind == 2 and says(buf, p + 2, 20):
@@ -225,7 +225,7 @@ def read_odid(
             if buf[p] & 15 > 2:
                 tally[UNKNOWN_VERSION] += 1
             elif kind == 0:
-                rank = _basic_id(buf, p, rank, slots, whole, said, i)
+                rank = basic_id(buf, p, rank, slots, whole, said, i)
             elif kind == 1:
                 _location(buf, p, recv[i], said, whole, i, tally)
             elif kind == 2:
