@@ -78,6 +78,22 @@ class Name(IntEnum):
     RSU_MOVED_M = 53
     ODID_ARM_STATUS = 100
     """Drone identification lets its drone take off: 0 it does, 1 it does not."""
+    TRACK_LOST = 101
+    """A sensor gave up an object; the object is in ``ident2``."""
+    NODE_STATUS = 102
+    """A sensing node: 1 good, 2 warning, 3 error, 5 about to leave."""
+    NODE_CONDITION = 103
+    """Level of an entry of a node's status (2 told, 3 warning, 4 error); entry in ``ident2``."""
+    NODE_POWER = 104
+    """Battery level, %."""
+    NODE_LOCATION = 105
+    """Where a node says it is; value is the height above the ellipsoid."""
+    NODE_OBSCURED = 106
+    """Regions a node says it cannot see."""
+    NODE_TYPE = 107
+    """Kind of a node at its registration (2 radar, 4 camera, 8 radio, ...); name in ``ident2``."""
+    NODE_ALERT = 108
+    """Type of an alert that a node raises, 0 when it takes it back; the alert in ``ident2``."""
 
 
 @dataclass(frozen=True, slots=True)
