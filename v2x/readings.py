@@ -94,6 +94,21 @@ class Name(IntEnum):
     """Kind of a node at its registration (2 radar, 4 camera, 8 radio, ...); name in ``ident2``."""
     NODE_ALERT = 108
     """Type of an alert that a node raises, 0 when it takes it back; the alert in ``ident2``."""
+    RADAR_MONITOR = 70
+    """Slant range of a radar's site monitor, a fixed transponder; its measured place beside."""
+    RADAR_MONITOR_AZ = 71
+    """Azimuth of the site monitor, rad from the radar's own north."""
+    TRACK_END = 72
+    """Number of a sender's track that ended."""
+    TRACK_COASTING = 73
+    """Number of a sender's track that went on without a detection; its guessed place beside."""
+    RADAR_STATUS = 74
+    """0 works; bits: 1 not for use, 2 overload, 4 clock invalid, 8 unmonitored, 16 degraded."""
+    ANTENNA_PERIOD_S = 75
+    RADAR_RANGE_ERROR_M = 76
+    """Primary minus secondary range, as the radar finds it."""
+    RADAR_AZ_ERROR = 77
+    """Primary minus secondary azimuth, rad, as the radar finds it."""
 
 
 @dataclass(frozen=True, slots=True)
