@@ -59,12 +59,25 @@ TIME, TRACK, ADDRESS, NAME, NAME_KEY, KIND, MODEL, FLAGS, SEEN, ENDS, COASTS, BE
 WORDS = 12
 
 CALLSIGN_KEY, REGISTRATION_KEY, PLAN_KEY = 3, 4, 5
-"""Keys of interned names beside those of addresses: 8 six-bit letters, the same, 7 ASCII letters."""
+"""Keys of interned names beside those of addresses: 8 six-bit letters, the same, 7 of ASCII."""
 
-NO_PLACE, NEAR_ZERO, RANGE_ZERO, BEYOND, HIGH, BAD_COVARIANCE, BAD_NAME, BAD_TIME, PADDED = range(9)
+(
+    NO_PLACE,
+    NEAR_ZERO,
+    RANGE_ZERO,
+    BEYOND,
+    HIGH,
+    BAD_COVARIANCE,
+    BAD_NAME,
+    BAD_TIME,
+    PADDED,
+    BAD_HEIGHT,
+    BAD_SPEED,
+) = range(11)
 TALLIES = (
     "no_position", "position_near_zero", "range_zero", "range_beyond_scale", "height_beyond_range",
-    "covariance_not_positive", "bad_callsign", "time_of_day_range", "padded",
+    "covariance_not_positive", "bad_callsign", "time_of_day_range", "padded", "height_range",
+    "speed_range",
 )  # fmt: skip
 
 NAUTICAL_MILE = 1852.0
@@ -73,6 +86,11 @@ CLIMB = 6.25 * FOOT / 60.0
 TURN = 2.0 * math.pi / 65536.0
 KNOTS = NAUTICAL_MILE / 16384.0
 """m, m, m/s, rad and m/s a step of ranges, flight levels, climbs, 16-bit angles and speeds."""
+
+LOWEST, HIGHEST = -1500.0 * FOOT, 150_000.0 * FOOT
+"""m: range of heights and levels (I062/130, 135, 136); what lies outside is not measured."""
+FASTEST = 2000.0
+"""m/s: no aircraft moves so; what says so is not measured. Ours."""
 
 TRACK_SD, TRACK_SD_UP = 30.0, 15.0
 """m: noise of a system track that states none, from a sensor that has none configured. Ours."""
@@ -196,6 +214,23 @@ def _take_squawk(buf: U1, p: int, r: Record) -> None:
         r.number[SQUAWK] = (
             (code >> 9 & 7) * 1000 + (code >> 6 & 7) * 100 + (code >> 3 & 7) * 10 + (code & 7)
         )
+
+
+@kernel
+def _in_range(height: float, tally: I8) -> float:
+    """The height, or NaN where it is out of range."""
+    if LOWEST <= height <= HIGHEST:
+        return height
+    tally[BAD_HEIGHT] += 1
+    return np.nan
+
+
+@kernel
+def _take_velocity(east: float, north: float, r: Record, tally: I8) -> None:
+    if east * east + north * north <= FASTEST * FASTEST:
+        r.number[EAST], r.number[NORTH] = east, north
+    else:
+        tally[BAD_SPEED] += 1
 
 
 @kernel
@@ -327,27 +362,27 @@ def read_track(buf: U1, found: Found, pose: F8, r: Record, tally: I8) -> None:
 
     p = at[_T130]
     if p >= 0:
-        n[HEIGHT] = i16(buf, p) * 6.25 * FOOT
+        n[HEIGHT] = _in_range(i16(buf, p) * 6.25 * FOOT, tally)
     p = at[_T136]
     if p >= 0:
-        n[PRESSURE] = i16(buf, p) * QUARTER_LEVEL
+        n[PRESSURE] = _in_range(i16(buf, p) * QUARTER_LEVEL, tally)
     p = at[_T135]
     if p >= 0:
         level = u16(buf, p) & 0x7FFF
         level = level - 0x8000 if level >= 0x4000 else level
         if u8(buf, p) & 0x80:
-            n[AMSL] = level * QUARTER_LEVEL
+            n[AMSL] = _in_range(level * QUARTER_LEVEL, tally)
         elif n[PRESSURE] != n[PRESSURE]:
-            n[PRESSURE] = level * QUARTER_LEVEL
+            n[PRESSURE] = _in_range(level * QUARTER_LEVEL, tally)
     if n[HEIGHT] != n[HEIGHT] and n[AMSL] != n[AMSL] and n[PRESSURE] == n[PRESSURE]:
         flags |= _BAROMETRIC
 
     p = at[_T185]
     if p >= 0:
-        n[EAST], n[NORTH] = 0.25 * i16(buf, p), 0.25 * i16(buf, p + 2)
+        _take_velocity(0.25 * i16(buf, p), 0.25 * i16(buf, p + 2), r, tally)
     elif derived and data[16] >= 0 and data[17] >= 0:
         speed, course = KNOTS * i16(buf, data[17]), TURN * u16(buf, data[16])
-        n[EAST], n[NORTH] = speed * math.sin(course), speed * math.cos(course)
+        _take_velocity(speed * math.sin(course), speed * math.cos(course), r, tally)
     if at[_T220] >= 0:
         n[UP] = CLIMB * i16(buf, at[_T220])
     elif derived and data[13] >= 0:
@@ -462,7 +497,7 @@ def read_plot(buf: U1, found: Found, pose: F8, bench: Bench, r: Record, tally: I
     p = at[_P200]
     if p >= 0:
         speed, course = KNOTS * u16(buf, p), TURN * u16(buf, p + 2)
-        n[EAST], n[NORTH] = speed * math.sin(course), speed * math.cos(course)
+        _take_velocity(speed * math.sin(course), speed * math.cos(course), r, tally)
         p = at[_P210]
         if p >= 0:
             along = KNOTS * u8(buf, p + 2)

@@ -74,10 +74,11 @@ TRACK_COASTING only. A site monitor (RAB): RADAR_MONITOR and _AZ only. Range bey
 or 0: no row.
 
 Kind: emitter category 0.9; vehicle fleet and target class 0.7; something with a transponder and no
-category is an aircraft, 0.6. SIM, TST: `Flag.SIMULATED`. Last message of a track (TSE, TRE): reading
-TRACK_END, `Flag.LOW_QUALITY`; so are ghosts and conditions of plots that are no targets. Further
-readings: SQUAWK (neither garbled nor invalid), CALLSIGN, EMERGENCY (not 0), PRESSURE_ALTITUDE, of
-034 and 065 HEARTBEAT, RADAR_STATUS, ANTENNA_PERIOD_S, RADAR_RANGE_ERROR_M, RADAR_AZ_ERROR.
+category is an aircraft, 0.6. SIM, TST: `Flag.SIMULATED`. Last message of a track (TSE, TRE):
+reading TRACK_END, `Flag.LOW_QUALITY`; so are ghosts and conditions of plots that are no targets.
+Further readings: SQUAWK (neither garbled nor invalid), CALLSIGN, EMERGENCY (not 0),
+PRESSURE_ALTITUDE; of 034 and 065 HEARTBEAT, RADAR_STATUS, ANTENNA_PERIOD_S, RADAR_RANGE_ERROR_M and
+RADAR_AZ_ERROR.
 
 One sensor is one radar: plots of several on one line must be told apart before, by source.
 """
