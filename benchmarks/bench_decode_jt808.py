@@ -47,6 +47,27 @@ def test_jt808_ours(benchmark, terminals):
     benchmark.extra_info["frames"] = POLL
 
 
+@pytest.mark.parametrize("items", [5, 30])
+@pytest.mark.benchmark(group="jt808, positions in 0x0704")
+def test_jt808_batches_ours(benchmark, items):
+    bodies = [
+        jt808.position_body(T - k * SECOND, 39.1 + k / 1000, 117.2, 3.0, 10.0, 90.0, extras=EXTRAS)
+        for k in range(items)
+    ]
+    frames = [jt808.encode_batch(str(13800000000 + k), k, bodies) for k in range(POLL)]
+    (decoder,) = jt808.FORMATS
+    sensors = SensorTable.of([Sensor("fleet", "jt808")])
+    state = decoder.new_state()
+    batch = FrameBatch.of("jt808", frames, [0] * POLL, [T + SECOND] * POLL)
+    d = decoder.decode(batch, sensors, state)
+    assert len(d.observations) == POLL * items
+    row = naive_jt808.decode(frames[-1], T + SECOND).observations[-1]
+    for name in ("t_ns", "ident", "lat", "lon", "height", "vel", "flags"):
+        np.testing.assert_allclose(getattr(d.observations, name)[-1], row[name], rtol=1e-12)
+    benchmark(decoder.decode, batch, sensors, state)
+    benchmark.extra_info["positions"] = POLL * items
+
+
 @pytest.mark.benchmark(group="jt808, 500 frames of 0x0200")
 def test_jt808_naive(benchmark):
     frames = reports(100)

@@ -5,6 +5,7 @@ import pytest
 from v2x.app import Pipeline
 from v2x.config import config_from, load_config
 from v2x.errors import ConfigError
+from v2x.observations import Kind
 from v2x.sensors import Datum, SensorKind
 
 GOOD = """
@@ -134,3 +135,16 @@ def test_the_hash_changes_with_what_is_derived_and_not_with_where_it_goes(tmp_pa
     base = load(tmp_path, GOOD).digest()
     assert load(tmp_path, GOOD + '[kafka]\nbootstrap = "a:1"\n').digest() == base
     assert load(tmp_path, GOOD.replace("8.0", "9.0")).digest() != base
+
+
+def test_a_fleet_names_each_identity_once_and_with_its_scheme(tmp_path):
+    fleet = '[fleet]\nbus = ["808:13800138000"]\nemergency_vehicle = ["vin:00ff"]\n'
+    table = load(tmp_path, GOOD + fleet).table()
+    assert table.fleet == {"808:13800138000": Kind.BUS, "vin:00ff": Kind.EMERGENCY_VEHICLE}
+    assert load(tmp_path, GOOD).digest() != load(tmp_path, GOOD + fleet).digest()
+    with pytest.raises(ConfigError, match=r"fleet.emergency_vehicle: named twice: vin:00ff"):
+        load(tmp_path, GOOD + fleet.replace("808:13800138000", "vin:00ff"))
+    with pytest.raises(ConfigError, match=r"fleet\.bus\.0"):
+        load(tmp_path, GOOD + fleet.replace("808:", ""))
+    with pytest.raises(ConfigError, match=r"fleet\.tram: unknown key"):
+        load(tmp_path, GOOD + fleet.replace("bus", "tram"))

@@ -17,6 +17,7 @@ SECTIONS = [
     ("[[sensors]]", config.SensorSettings, "one table per input"),
     ("[sensors.mapping]", mapping.JsonMapping, "or a file of its own; see `docs/formats/json.md`"),
     ("[sensors.mapping.fields.FIELD]", mapping.FieldSource, "a bare text is the path"),
+    ("[fleet]", config.Fleet, "what reports itself: identities by kind"),
     ("[airspace]", config.AirspaceSettings, ""),
     ("[alerts.RULE]", config.RuleSettings, "one table per rule that shall differ"),
     ("[kafka]", config.KafkaSettings, ""),

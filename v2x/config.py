@@ -25,6 +25,7 @@ from pydantic import (
 from v2x.errors import ConfigError
 from v2x.geodesy import Tile
 from v2x.mapping import JsonMapping, needs_pose
+from v2x.observations import Kind
 from v2x.sensors import Datum, Sensor, SensorKind, SensorTable, coverage_fault
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -183,6 +184,38 @@ class SensorSettings(_Section):
         )
 
 
+Identities = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[a-z0-9]+:\S+$")], ...],
+    Field(description="identities, as `808:13800138000`"),
+]
+
+
+class Fleet(_Section):
+    """What is known beforehand of vehicles that report themselves, by kind."""
+
+    car: Identities = ()
+    truck: Identities = ()
+    bus: Identities = ()
+    emergency_vehicle: Identities = ()
+
+    @field_validator("*")
+    @classmethod
+    def _is_one_kind(cls, mine: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        others = {name for names in info.data.values() for name in names}
+        twice = sorted({name for name in mine if name in others or mine.count(name) > 1})
+        if twice:
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        return mine
+
+    def kinds(self) -> dict[str, int]:
+        """Kinds by identity text, for `SensorTable.fleet`."""
+        return {
+            name: int(Kind[kind.upper()])
+            for kind, names in self.model_dump().items()
+            for name in names
+        }
+
+
 class AirspaceSettings(_Section):
     """Files of the low airspace; paths count from the configuration file."""
 
@@ -250,6 +283,7 @@ class Config(_Section):
     grid: Grid = Grid()
     tracker: TrackerSettings = TrackerSettings()
     sensors: tuple[SensorSettings, ...] = ()
+    fleet: Fleet = Fleet()
     airspace: AirspaceSettings = AirspaceSettings()
     alerts: Mapping[str, RuleSettings] = Field(default_factory=dict)
     kafka: KafkaSettings = KafkaSettings()
@@ -290,7 +324,7 @@ class Config(_Section):
     def table(self) -> SensorTable:
         """Sensors in name order, placed in the tile."""
         tile = self.tile()
-        return SensorTable.of(s.sensor().placed(tile) for s in self.sensors)
+        return SensorTable.of((s.sensor().placed(tile) for s in self.sensors), self.fleet.kinds())
 
     def file(self, name: str | None) -> Path | None:
         """Path of a file that the configuration names."""
@@ -298,7 +332,8 @@ class Config(_Section):
 
     def digest(self) -> str:
         """16 hex digits over everything that decides what is derived from the frames."""
-        body = self.model_dump_json(include={"site", "grid", "tracker", "sensors", "alerts"})
+        parts = {"site", "grid", "tracker", "sensors", "fleet", "alerts"}
+        body = self.model_dump_json(include=parts)
         return blake2b(body.encode(), digest_size=8).hexdigest()
 
 

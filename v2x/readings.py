@@ -109,6 +109,22 @@ class Name(IntEnum):
     """Primary minus secondary range, as the radar finds it."""
     RADAR_AZ_ERROR = 77
     """Primary minus secondary azimuth, rad, as the radar finds it."""
+    TERMINAL_REGISTERED = 80
+    """A terminal registered; value is the code of the plate's colour, ``ident2`` the plate's
+    pseudonym."""
+    TERMINAL_MAKER = 81
+    TERMINAL_MODEL = 82
+    TERMINAL_VERSION = 83
+    """Maker, model and firmware that a terminal says it has: the text is in ``ident2``."""
+    VEHICLE_ALARM_LEVEL = 84
+    """Highest alarm of the vehicle's own systems: 0 none, to 3 or 4 the worst."""
+    VEHICLE_ALARM_BITS = 85
+    VEHICLE_SPEED = 86
+    """Speed that the vehicle says, m/s, where no observation carries it."""
+    STATE_OF_CHARGE = 87
+    """Of the traction battery, 0 to 1."""
+    LOGIN = 88
+    """1 the vehicle or platform logged in, 0 out."""
 
 
 @dataclass(frozen=True, slots=True)

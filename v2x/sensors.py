@@ -1,6 +1,6 @@
 """Sensors: configured inputs, their place, noise, datum and reach, as rows of one table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from math import inf, isfinite, isnan, nan
@@ -180,14 +180,16 @@ def _meet(
 class SensorTable:
     """Sensors in name order; their numbers are columns for kernels and decoders.
 
-    `row` finds a sensor by name. Unknown names are a `ConfigError`, not a new row.
+    `row` finds a sensor by name. Unknown names are a `ConfigError`, not a new row. `fleet` is what
+    is known beforehand of who reports: kinds (`v2x.observations.Kind`) by identity text.
     """
 
     sensors: tuple[Sensor, ...]
     _rows: dict[str, int] = field(default_factory=dict)
+    fleet: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, sensors: Iterable[Sensor]) -> "SensorTable":
+    def of(cls, sensors: Iterable[Sensor], fleet: Mapping[str, int] | None = None) -> "SensorTable":
         """Sort by name; a name twice is refused."""
         ordered = tuple(sorted(sensors, key=lambda s: s.name))
         rows = {s.name: i for i, s in enumerate(ordered)}
@@ -195,7 +197,7 @@ class SensorTable:
             names: Sequence[str] = [s.name for s in ordered]
             twice = sorted({n for n in names if names.count(n) > 1})
             raise ConfigError(f"sensor name used twice: {', '.join(twice)}")
-        return cls(ordered, rows)
+        return cls(ordered, rows, dict(fleet or {}))
 
     def row(self, name: str) -> int:
         """Row of the sensor called `name`."""

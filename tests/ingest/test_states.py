@@ -16,7 +16,9 @@ from v2x.frames import Frame, FrameBatch
 from v2x.ingest.decoded import Decoded
 from v2x.ingest.decoding import DUPLICATE, Decoding
 from v2x.ingest.formats import _template, registry
+from v2x.ingest.formats.jt808 import position_body
 from v2x.ingest.formats.nmea import encode_gga, encode_gst, encode_rmc
+from v2x.ingest.jt808_encode import encode_parts
 from v2x.ingest.reorder import Reorder, Slice
 from v2x.ingest.timestamps import SECOND, parse_iso
 from v2x.observations import Observations
@@ -47,6 +49,9 @@ def nmea_epochs() -> list[bytes]:
 
 MEMORABLE = {
     "adsb": [EVEN, ODD, VELOCITY, EVEN],
+    "jt808": encode_parts(
+        0x0704, "7", 1, b"\0\1\1\0\x1c" + position_body(RECV, 39, 117, 3, 5, 9), size=20
+    ),
     "nmea": nmea_epochs(),
     "gb46750": [swapped(but(lat=39.1, lon=117.3)), swapped(ABROAD)],
     "remote_id": [swapped(but(lat=39.1, lon=117.3)), swapped(ABROAD)],
@@ -89,6 +94,7 @@ def restored(name: str, state):
 def said(made: Decoded) -> list[bytes]:
     """Every row, code, identity and count, as bytes."""
     parts = [made.rejects.tobytes(), packed(list(made.idents.items())), packed(made.counts)]
+    parts.append(packed([list(settled) for settled in made.settled]))
     for rows in (made.observations, made.readings):
         parts += [
             np.ascontiguousarray(getattr(rows, column)).tobytes() for column, *_ in rows.schema()

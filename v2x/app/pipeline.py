@@ -25,7 +25,7 @@ from v2x.frames import Frame, Poll, Tick
 from v2x.fusion import Tracker, TrackerConfig
 from v2x.fusion.placing import place
 from v2x.geodesy import undulation
-from v2x.ingest.decoding import DEAD, DUPLICATE, PROCESSED, DeadLetter, Decoding, Rows
+from v2x.ingest.decoding import DEAD, DUPLICATE, PROCESSED, WAITING, DeadLetter, Decoding, Rows
 from v2x.ingest.formats import format_named
 from v2x.ingest.reorder import Reorder, Slice
 from v2x.ingest.timestamps import SECOND
@@ -49,7 +49,7 @@ _DIGESTED = (
     ("exist", "<f8"),
     ("status", "u1"),
 )
-LATE = 3
+LATE = 4
 _FATES = {PROCESSED: "processed", DEAD: "dead_letter", DUPLICATE: "duplicate", LATE: "late"}
 
 
@@ -179,7 +179,14 @@ class Pipeline:
         return made
 
     def finish(self) -> list[Alert]:
-        """Close the slices that still wait, at the end of the input."""
+        """Close the slices that still wait, at the end of the input.
+
+        `dead` holds the frames that waited for others that never came.
+        """
+        self.dead = self._decoding.end()
+        for letter in self.dead:
+            self.counts.frames[letter.frame.sensor]["dead_letter"] += 1
+            self.counts.rejects[letter.frame.format, letter.reason] += 1
         return [a for piece in self._reorder.release(everything=True) for a in self._judge(piece)]
 
     @property
@@ -219,7 +226,10 @@ class Pipeline:
         for i, frame in enumerate(frames):
             counter = self.counts.frames.setdefault(frame.sensor, Counter())
             counter["in"] += 1
-            counter[_FATES[fate[i]]] += 1
+            if fate[i] != WAITING:  # in flight: what becomes of it is counted then
+                counter[_FATES[fate[i]]] += 1
+        for frame, what in rows.settled:
+            self.counts.frames[frame.sensor][_FATES[what]] += 1
         self.counts.rows["decoded"] += len(rows.observations)
         self.counts.rows["late"] += int(np.count_nonzero(late))
         self.counts.rows["refused_future"] += int(np.count_nonzero(refused))

@@ -162,7 +162,8 @@ class Run:
                 self._step(poll, self.pipeline.feed(poll))
             self._checkpoint(last=True)
             if self.until_end and not self.source.stopping:
-                self._record(self.pipeline.finish(), ())
+                alerts = self.pipeline.finish()
+                self._record(alerts, self.pipeline.dead)
             end = time.monotonic() + DRAIN_S
             drained = [worker.drain(end - time.monotonic()) for worker in self.workers]
             for worker in self.workers:

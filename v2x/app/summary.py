@@ -51,7 +51,8 @@ class Counts:
 def summary(pipeline: "Pipeline", cpu_s: float, steal_s: float) -> dict[str, Any]:
     """What a run did, as JSON-able values.
 
-    ``frames`` hold the conservation law: in = processed + dead_letter + late + duplicate; ``rows``
+    ``frames`` hold the conservation law: in = processed + dead_letter + late + duplicate, and in a
+    run without end the frames in flight, which wait for other parts of their message; ``rows``
     theirs: decoded = used + late + refused. ``folded`` rows are none of the late ones: their slice
     was closed when they came, but the tracker went back for them. Alerts of cause ``self`` stand
     apart in ``self``. A restored pipeline counts from the start of its run, but times and digests

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -30,7 +30,8 @@ class Reject(IntEnum):
     TRAILING_DATA = 10
     ENCRYPTED = 11
     FRAGMENT = 12
-    """Waiting for its other parts: in flight, not dead-lettered."""
+    """Waiting for its other parts: in flight, neither processed nor dead-lettered. What becomes of
+    it is `Settled` later."""
     OVERSIZE = 13
     BAD_TEXT = 14
     NOTHING_TO_OBSERVE = 15
@@ -42,6 +43,22 @@ class Reject(IntEnum):
 
 ACCEPTED = (Reject.OK, Reject.NOTHING_TO_OBSERVE)
 """Codes of frames that count as processed."""
+
+
+class Settled(NamedTuple):
+    """What became of a frame that had been given `Reject.FRAGMENT`.
+
+    Attributes
+    ----------
+    ticket
+        Number of the frame, counted from 0 over all frames that the format gave this code since
+        its state was new, in their order.
+    code
+        Code of the frame that completed the message, or `Reject.FRAGMENT` again: nothing did.
+    """
+
+    ticket: int
+    code: Reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +78,8 @@ class Decoded:
         where the format never does.
     counts
         What was skipped inside good frames, by name ("unknown_item_0x25"): for the log.
+    settled
+        Frames, of this batch and of earlier ones, that wait no more.
     """
 
     observations: Observations
@@ -69,6 +88,7 @@ class Decoded:
     idents: dict[int, str] = field(default_factory=dict)
     amsl: F8 | None = None
     counts: dict[str, int] = field(default_factory=dict)
+    settled: tuple[Settled, ...] = ()
 
     @classmethod
     def nothing(cls, frames: int = 0) -> Self:
@@ -122,5 +142,8 @@ class Format(Protocol):
         ...
 
     def finish(self, sensors: SensorTable, state: Any) -> Decoded:
-        """Rows still pending at the end of the input (an epoch that no later frame closed)."""
+        """Rows still pending at the end of the input (an epoch that no later frame closed).
+
+        Frames that wait are settled.
+        """
         ...

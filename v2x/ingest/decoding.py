@@ -50,7 +50,11 @@ class Rows:
     sensor, recv_ns
         (frames,) sensor row (-1 unknown) and arrival of each frame of the poll.
     fate
-        (frames,) u1: 0 processed, 1 dead letter, 2 duplicate.
+        (frames,) u1: 0 processed, 1 dead letter, 2 duplicate, 3 waits for other frames.
+    dead
+        Frames that nobody could decode, of this poll and of earlier ones that waited in vain.
+    settled
+        Frames, of this poll or earlier ones, that wait no more: processed (0) or dead (1).
     """
 
     observations: Observations
@@ -61,9 +65,38 @@ class Rows:
     dead: list[DeadLetter]
     rejects: Counter[tuple[str, str]]
     idents: dict[int, str] = field(default_factory=dict)
+    settled: list[tuple[Frame, int]] = field(default_factory=list)
 
 
-PROCESSED, DEAD, DUPLICATE = range(3)
+PROCESSED, DEAD, DUPLICATE, WAITING = range(4)
+
+
+@dataclass
+class _Waiting:
+    """Frames of one format that wait for others, by ticket (`Settled`)."""
+
+    frames: dict[int, Frame] = field(default_factory=dict)
+    handed: int = 0
+
+    def put(self, frame: Frame) -> None:
+        self.frames[self.handed] = frame
+        self.handed += 1
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "handed": self.handed,
+            "frames": [
+                [ticket, f.recv_ns, f.sensor, f.format, f.payload, *f.place, f.seq]
+                for ticket, f in self.frames.items()
+            ],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.handed = state["handed"]
+        self.frames = {
+            ticket: Frame(recv_ns, sensor, form, bytes(payload), (topic, partition), seq)
+            for ticket, recv_ns, sensor, form, payload, topic, partition, seq in state["frames"]
+        }
 
 
 class Decoding:
@@ -73,6 +106,7 @@ class Decoding:
         self.sensors = sensors
         self._states: dict[str, tuple[Format, State | None]] = {}
         self._seen: dict[bytes, int] = {}
+        self._waiting: dict[str, _Waiting] = {}
         self._gcj = sensors.datum() == Datum.GCJ02
 
     def decode(self, frames: Sequence[Frame]) -> Rows:
@@ -106,6 +140,7 @@ class Decoding:
 
         observations: list[Observations] = []
         readings: list[Readings] = []
+        settled: list[tuple[Frame, int]] = []
         idents: dict[int, str] = {}
         for name, rows in sorted(groups.items()):
             made = self.group(
@@ -118,8 +153,16 @@ class Decoding:
             observations.append(_renumbered(made.observations, where))
             readings.append(_renumbered(made.readings, where))
             idents.update(made.idents)
-            for j in np.flatnonzero(~np.isin(made.rejects, _ACCEPTED)):
-                refuse(rows[j], Reject(int(made.rejects[j])).name.lower())
+            for j in np.flatnonzero(~np.isin(made.rejects, _ACCEPTED)).tolist():
+                if made.rejects[j] == Reject.FRAGMENT:
+                    fate[rows[j]] = WAITING
+                    self._waiting.setdefault(name, _Waiting()).put(frames[rows[j]])
+                else:
+                    refuse(rows[j], Reject(int(made.rejects[j])).name.lower())
+            done, refused = self._settle(name, made)
+            settled += done
+            dead += refused
+            rejects.update((name, letter.reason) for letter in refused)
         dead.sort(key=lambda d: (d.frame.recv_ns, d.frame.sensor, d.frame.seq))
         return Rows(
             _in_order(observations, Observations),
@@ -130,7 +173,28 @@ class Decoding:
             dead,
             rejects,
             idents,
+            settled,
         )
+
+    def end(self) -> list[DeadLetter]:
+        """Give up the frames that still wait for others, at the end of the input."""
+        dead: list[DeadLetter] = []
+        for name, waiting in sorted(self._waiting.items()):
+            if waiting.frames:
+                decoder, state = self._states[name]
+                dead += self._settle(name, decoder.finish(self.sensors, state))[1]
+        return dead
+
+    def _settle(self, name: str, made: Decoded) -> tuple[list[tuple[Frame, int]], list[DeadLetter]]:
+        """Frames that wait no more, with their fate, and the dead ones among them."""
+        settled: list[tuple[Frame, int]] = []
+        dead: list[DeadLetter] = []
+        for ticket, code in made.settled:
+            frame = self._waiting[name].frames.pop(ticket)
+            settled.append((frame, PROCESSED if code in ACCEPTED else DEAD))
+            if code not in ACCEPTED:
+                dead.append(DeadLetter(frame, code.name.lower()))
+        return settled, dead
 
     def _known(self, name: str) -> bool:
         if name not in self._states:
@@ -166,6 +230,7 @@ class Decoding:
                 name: None if state is None else state.state()
                 for name, (_, state) in self._states.items()
             },
+            "waiting": {name: waiting.state() for name, waiting in self._waiting.items()},
             "seen": b"".join(self._seen),
             "seen_ns": np.fromiter(self._seen.values(), np.int64, len(self._seen)),
         }
@@ -178,6 +243,10 @@ class Decoding:
             held = self._states[name][1]
             if held is not None:
                 held.restore(plain)
+        self._waiting = {}
+        for name, plain in state["waiting"].items():
+            self._waiting[name] = _Waiting()
+            self._waiting[name].restore(plain)
         seen, seen_ns = state["seen"], state["seen_ns"].tolist()
         names = [seen[at : at + _NAME_BYTES] for at in range(0, len(seen), _NAME_BYTES)]
         self._seen = dict(zip(names, seen_ns, strict=True))

@@ -8,13 +8,34 @@ import numpy as np
 
 from v2x.columns import F4, F8, I4, I8, U1, U2
 from v2x.ingest.decoded import Reject
+from v2x.ingest.jt808_bytes import (
+    BODY,
+    TOP_SPEED,
+    bcd_time,
+    copied,
+    item_end,
+    lengths_agree,
+    next_item,
+    place,
+    plausible,
+    u16,
+    u32,
+    unescaped,
+)
 from v2x.ingest.terminals import slot_of
-from v2x.ingest.timestamps import FUTURE_NS, HOUR, PAST_NS, civil_ns
+from v2x.ingest.timestamps import FUTURE_NS, HOUR, MINUTE, PAST_NS
 from v2x.jit import kernel
 from v2x.observations import Flag
 from v2x.readings import Name
 
 POSITION, BATCH, HEARTBEAT = 0x0200, 0x0704, 0x0002
+REGISTRATION, AUTHENTICATION = 0x0100, 0x0102
+WORDS = (
+    0x0001, HEARTBEAT, 0x0003, 0x0004, 0x0005, REGISTRATION, AUTHENTICATION, 0x0104, 0x0107, 0x0108,
+    0x0201, 0x0301, 0x0302, 0x0303, 0x0500, 0x0608, 0x0700, 0x0701, 0x0702, 0x0705, 0x0800, 0x0801,
+    0x0802, 0x0805, 0x0900, 0x0901, 0x0A00, 0x1003, 0x1005, 0x1205, 0x1206,
+)  # fmt: skip
+"""Other messages that terminals send (808, and JT/T 1078 from 0x1003 on): signs of life."""
 
 # Kernels know plain integers only.
 OK, SHORT, NOTHING = int(Reject.OK), int(Reject.SHORT), int(Reject.NOTHING_TO_OBSERVE)
@@ -25,132 +46,28 @@ FRAGMENT = int(Reject.FRAGMENT)
 SELF_REPORTED, BACKLOG = int(Flag.SELF_REPORTED), int(Flag.BACKLOG)
 CHECKSUM_BAD, LENGTH_BAD = int(Flag.CHECKSUM_BAD), int(Flag.LENGTH_BAD)
 FROM_ARRIVAL, SUSPECT = int(Flag.TIME_FROM_ARRIVAL), int(Flag.TIME_SUSPECT)
-SWAPPED, CONVERTED = int(Flag.ORDER_GUESSED), int(Flag.DATUM_CONVERTED)
-UNCERTAIN = int(Flag.DATUM_UNCERTAIN)
+CONVERTED, UNCERTAIN = int(Flag.DATUM_CONVERTED), int(Flag.DATUM_UNCERTAIN)
 N_BEAT, N_ALARM, N_STATUS = int(Name.HEARTBEAT), int(Name.ALARM_BITS), int(Name.STATUS_BITS)
 N_FIX, N_SATS, N_RSSI = int(Name.FIX), int(Name.GNSS_SATS), int(Name.LINK_RSSI)
 N_ODO, N_CLOCK = int(Name.ODOMETER_M), int(Name.CLOCK_OFFSET_S)
 
-GMT8 = 8 * HOUR
 _VEL_SD = 0.5  # m/s per axis
-_TOP_SPEED = 5000  # 0.1 km/h
 _TOP_ALTITUDE = 9000  # m; no road is higher
+_ABOUT = MINUTE
+_ZONES = 14 * HOUR
+"""So near to a whole number of hours behind its arrival, as time zones are, a clock is wrong."""
 
-# Columns of a parsed position; a heartbeat has -1 in ALARM.
+_IS_WORD, _IS_POSITION, _IS_BATCH = 1, 2, 3
+_KINDS = np.zeros(0x2000, np.uint8)
+_KINDS[list(WORDS)] = _IS_WORD
+_KINDS[POSITION], _KINDS[BATCH] = _IS_POSITION, _IS_BATCH
+
+# Columns of a parsed position; a sign of life has -1 in ALARM and its message in STATUS.
 FRAME, SLOT, T, ALTITUDE, SPEED, DIRECTION, ALARM, STATUS, FLAGS, ODO, RSSI, SATS = range(12)
 WIDTH = 12
 # What was skipped or odd inside good frames, behind 256 counters of unread items.
-CUT_ITEM, BAD_BATCH, OFF_GLOBE, NEAR_ZERO = range(256, 260)
-TALLIES = 260
-
-
-@kernel
-def room(buf: U1, off: I8) -> tuple[int, int]:
-    """Most positions that the frames can hold (one each, batches one in 30 bytes); most bytes."""
-    rows = longest = 0
-    for i in range(off.shape[0] - 1):
-        p, n = off[i], off[i + 1] - off[i]
-        rows += n // 30 + 1 if n > 15 and buf[p + 1] == 0x07 and buf[p + 2] == 0x04 else 1
-        longest = max(longest, n)
-    return rows, longest
-
-
-@kernel
-def _u16(body: U1, p: int) -> int:
-    return (int(body[p]) << 8) | int(body[p + 1])
-
-
-@kernel
-def _u32(body: U1, p: int) -> int:
-    return (_u16(body, p) << 16) | _u16(body, p + 2)
-
-
-@kernel
-def _bcd(byte: int) -> int:
-    """Two decimal digits, or 255."""
-    high, low = byte >> 4, byte & 15
-    return int(high * 10 + low) if high < 10 and low < 10 else 255
-
-
-@kernel
-def _time(body: U1, p: int) -> int:
-    """UTC ns of BCD[6] at GMT+8, or -1."""
-    year, month, day = _bcd(body[p]), _bcd(body[p + 1]), _bcd(body[p + 2])
-    hour, minute, second = _bcd(body[p + 3]), _bcd(body[p + 4]), _bcd(body[p + 5])
-    if year > 99 or month < 1 or month > 12 or hour > 23 or minute > 59 or second > 60:
-        return -1
-    days = 31
-    if month == 4 or month == 6 or month == 9 or month == 11:
-        days = 30
-    elif month == 2:
-        days = 29 if year % 4 == 0 else 28  # 2000 was a leap year
-    if day < 1 or day > days:
-        return -1
-    return civil_ns(2000 + year, month, day, (hour * 60 + minute) * 60 + second) - GMT8
-
-
-@kernel
-def _copy(src: U1, body: U1) -> tuple[int, int]:
-    """Bytes of src into body; 1 where any of them is 7D or 7E; XOR of all.
-
-    Over a slice and with every value a u1, so that it becomes vector code: 3x faster than undoing
-    escapes byte by byte, which few frames need.
-    """
-    marks = check = np.uint8(0)
-    for k in range(src.shape[0]):
-        byte = src[k]
-        body[k] = byte
-        marks = np.uint8(marks | np.uint8((byte == 0x7D) | (byte == 0x7E)))
-        check = np.uint8(check ^ byte)
-    return marks, check  # type: ignore[return-value]
-
-
-@kernel
-def _unescape(src: U1, body: U1) -> tuple[int, int]:
-    """Escapes of src undone, left to right, into body; how many bytes there are (or -1); XOR."""
-    k = p = 0
-    check = np.uint8(0)
-    while p < src.shape[0]:
-        byte = src[p]
-        if byte == 0x7D:
-            p += 1
-            if p >= src.shape[0] or src[p] < 1 or src[p] > 2:
-                return -1, 0
-            byte = np.uint8(0x7C + src[p])
-        elif byte == 0x7E:
-            return -1, 0
-        body[k] = byte
-        check = np.uint8(check ^ byte)
-        k += 1
-        p += 1
-    return k, int(check)
-
-
-@kernel
-def _lengths_agree(body: U1, p: int, end: int) -> bool:
-    """Whether a batch body at p holds as many items as it says and they end at `end`."""
-    count = _u16(body, p)
-    p += 3
-    while p + 2 <= end and count > 0:
-        length = _u16(body, p)
-        if length < 28:
-            return False
-        p += 2 + length
-        count -= 1
-    return p == end and count == 0
-
-
-@kernel
-def _place(body: U1, p: int, status: int) -> tuple[float, float, int, bool]:
-    """Latitude and longitude of a position at p, degrees; flags; whether they are on the globe."""
-    lat, lon = _u32(body, p + 8), _u32(body, p + 12)
-    flags = 0
-    if 73_000_000 <= lat <= 136_000_000 and 3_000_000 <= lon <= 54_000_000 and not status & 0x0C:
-        # Not in China's box as read, in it when swapped: some terminals send longitude first.
-        lat, lon, flags = lon, lat, SWAPPED
-    on_globe = lat <= 90_000_000 and lon <= 180_000_000
-    y, x = lat / 1e6, lon / 1e6
-    return -y if status & 4 else y, -x if status & 8 else x, flags, on_globe
+CUT_ITEM, BAD_BATCH, OFF_GLOBE, NEAR_ZERO, FOUND_ITEM = range(256, 261)
+TALLIES = 261
 
 
 @kernel
@@ -164,7 +81,7 @@ def _items(body: U1, p: int, end: int, row: I8, tally: I8) -> None:
         name, length = int(body[p]), int(body[p + 1])
         p += 2
         if name == 0x01 and length == 4:
-            row[ODO] = _u32(body, p)
+            row[ODO] = u32(body, p)
         elif name == 0x30 and length == 1:
             row[RSSI] = body[p]
         elif name == 0x31 and length == 1:
@@ -178,14 +95,15 @@ def _items(body: U1, p: int, end: int, row: I8, tally: I8) -> None:
 def parse(
     buf: U1, off: I8, recv_ns: I8, body: U1, keys: I8, seen: I8, poll: int,
     used: I4, codes: U1, tally: I8, word: I8, lat: F8, lon: F8,
-) -> tuple[int, int, int, int, int]:  # fmt: skip
-    """Frames to positions and heartbeats.
+) -> tuple[int, int, int, int, int, int]:  # fmt: skip
+    """Frames to positions and signs of life.
 
     buf, off, recv_ns: the batch; body: room for the longest frame; keys, seen, poll: `Terminals`
-    -> codes (n,) of `Reject`, tally (260,), used (n,) slots, word (rows, 12), lat, lon (rows,)
-    degrees or NaN; how many rows, observations, readings, used slots, map-shifted rows there are.
+    -> codes (n,) of `Reject`, tally (261,), used (n,) slots, word (rows, 12), lat, lon (rows,)
+    degrees or NaN; how many rows, observations, readings, used slots, map-shifted rows and rows of
+    messages with texts there are.
     """
-    items = observed = facts = phones = shifted = 0
+    items = observed = facts = phones = shifted = texts = 0
     for i in range(off.shape[0] - 1):
         a, b = off[i], off[i + 1]
         if (b > a and buf[a] != 0x7E) or (b > a + 1 and buf[b - 1] != 0x7E):
@@ -196,96 +114,128 @@ def parse(
             continue
         src = buf[a + 1 : b - 1]
         n = src.shape[0]
-        marks, check = _copy(src, body)
+        marks, check = copied(src, body)
         if marks:
-            n, check = _unescape(src, body)
+            n, check = unescaped(src, body)
         if n < 13:
             codes[i] = BAD_ESCAPE if n < 0 else SHORT
             continue
-        message, properties = _u16(body, 0), _u16(body, 2)
+        message, properties = u16(body, 0), u16(body, 2)
         head, end = 17 if properties & 0x4000 else 12, n - 1
-        if message != POSITION and message != BATCH and message != HEARTBEAT:
+        kind = _KINDS[message] if message < 0x2000 else 0
+        if kind == 0:
             codes[i] = UNKNOWN_MESSAGE
             continue
         if properties & 0x1C00:
             codes[i] = ENCRYPTED
             continue
-        if properties & 0x2000:
-            codes[i] = FRAGMENT
-            continue
         if end < head:
             codes[i] = SHORT
             continue
-        flags = SELF_REPORTED
-        if check:
-            flags |= CHECKSUM_BAD
-        if end - head != properties & 0x3FF:
-            flags |= LENGTH_BAD
         phone_ok = True
         low = high = 0
         for k in range(head - (12 if head == 17 else 8), head - 2):
             phone_ok &= (body[k] & 15 < 10) & (body[k] < 0xA0)
             high = ((high << 8) | (low >> 48)) & 0xFF_FFFF
             low = ((low << 8) | int(body[k])) & 0xFF_FFFF_FFFF_FFFF
+        long_ok = True
+        if properties & 0x2000:
+            if end < head + 4:
+                codes[i] = SHORT
+                continue
+            total, index = u16(body, head), u16(body, head + 2)
+            if total != 1 or index != 1:
+                codes[i] = FRAGMENT
+                continue
+            # A whole message in one part; `jt808_parts` gives those it put together this form.
+            head += 4
+            long_ok = (end - head - properties) & 0x3FF == 0
+        else:
+            long_ok = end - head == properties & 0x3FF
+        flags = SELF_REPORTED
+        if check:
+            flags |= CHECKSUM_BAD
+        if not long_ok:
+            flags |= LENGTH_BAD
 
         first = items
         p = head
         trusted = True
-        if message == BATCH:
+        near_ns = -1
+        if kind == _IS_POSITION:
+            if end - head < BODY:
+                codes[i] = SHORT
+                continue
+        elif kind == _IS_BATCH:
             if end - head < 3:
                 codes[i] = SHORT
                 continue
-            trusted = _lengths_agree(body, head, end)
+            trusted = lengths_agree(body, head, end)
             if not trusted:
                 flags |= LENGTH_BAD
                 tally[BAD_BATCH] += 1
             if body[head + 2] == 1:
                 flags |= BACKLOG
             p += 3
-        elif message == POSITION and end - head < 28:
-            codes[i] = SHORT
-            continue
-        if message == HEARTBEAT:
+        else:
             word[items, FRAME], word[items, T] = i, recv_ns[i]
             word[items, ALARM], word[items, FLAGS] = -1, flags
-            word[items, STATUS] = 0
+            word[items, STATUS] = message
             lat[items] = lon[items] = np.nan
             items += 1
             facts += 1
+            texts += int(message in (REGISTRATION, AUTHENTICATION))
             p = end
         fixes = 0
         off_globe = False
         while p < end:
             stop = end
-            if message == BATCH:
-                if p + 30 > end:
+            if kind == _IS_BATCH:
+                if p + 2 + BODY > end:
                     break
-                stop = p + 2 + _u16(body, p)
+                if trusted:
+                    stop = p + 2 + u16(body, p)
+                else:
+                    if not plausible(body, p + 2, end, near_ns):
+                        p = next_item(body, p + 1, end, near_ns)
+                        if p == end:
+                            break
+                        tally[FOUND_ITEM] += 1
+                    near_ns = bcd_time(body, p + 24)
+                    stop = item_end(body, p, end, near_ns)
+                    if stop != p + 2 + u16(body, p) and plausible(body, stop + 2, end, near_ns):
+                        tally[FOUND_ITEM] += 1
                 p += 2
-                if stop > end or stop < p + 28:
-                    break
-            status = _u32(body, p + 4)
-            t_ns = _time(body, p + 22)
-            y, x, more, on_globe = _place(body, p, status)
-            if not trusted and (t_ns < 0 or not on_globe or _u16(body, p + 20) > 360):
-                break
+            status = u32(body, p + 4)
+            t_ns = bcd_time(body, p + 22)
+            y, x, more, on_globe = place(body, p, status)
             if not on_globe and flags & CHECKSUM_BAD:
                 off_globe = True
                 p = stop
                 continue
             more |= flags
             facts += 3
+            row = word[items]
             if t_ns < 0:
                 t_ns = recv_ns[i]
                 more |= FROM_ARRIVAL
-            elif t_ns - recv_ns[i] > FUTURE_NS or recv_ns[i] - t_ns > PAST_NS:
+            elif t_ns - recv_ns[i] > FUTURE_NS:
                 more |= SUSPECT
                 facts += 1
-            row = word[items]
+            elif recv_ns[i] - t_ns > PAST_NS:
+                more |= SUSPECT
+                facts += int(not flags & BACKLOG)
+            elif (
+                HOUR - _ABOUT <= recv_ns[i] - t_ns <= _ZONES + _ABOUT
+                and (recv_ns[i] - t_ns + _ABOUT) % HOUR <= 2 * _ABOUT
+                and not flags & BACKLOG
+            ):
+                more |= SUSPECT
+                facts += 1
             row[FRAME], row[T], row[FLAGS], row[STATUS] = i, t_ns, more, status
-            row[ALARM], row[ALTITUDE] = _u32(body, p), _u16(body, p + 16)
-            row[SPEED], row[DIRECTION] = _u16(body, p + 18), _u16(body, p + 20)
-            _items(body, p + 28, stop, row, tally)
+            row[ALARM], row[ALTITUDE] = u32(body, p), u16(body, p + 16)
+            row[SPEED], row[DIRECTION] = u16(body, p + 18), u16(body, p + 20)
+            _items(body, p + BODY, stop, row, tally)
             facts += int(row[ODO] >= 0) + int(row[RSSI] >= 0) + int(row[SATS] >= 0)
             lat[items] = lon[items] = np.nan
             if status & 2:
@@ -302,7 +252,7 @@ def parse(
         if items == first and off_globe:
             codes[i] = VALUE_RANGE
             continue
-        if items == first and message == BATCH and not trusted:
+        if items == first and kind == _IS_BATCH and not trusted:
             codes[i] = BAD_LENGTH
             continue
         observed += fixes
@@ -316,7 +266,7 @@ def parse(
                 phones += 1
         for k in range(first, items):
             word[k, SLOT] = slot
-    return items, observed, facts, phones, shifted
+    return items, observed, facts, phones, shifted, texts
 
 
 @kernel
@@ -355,7 +305,7 @@ def observe(
         cov[k, 5] = var_up
         vel[k, 0] = vel[k, 1] = vel[k, 2] = np.nan
         vel_sd[k] = np.nan
-        if row[SPEED] <= _TOP_SPEED:
+        if row[SPEED] <= TOP_SPEED:
             v = row[SPEED] / 36.0
             if row[DIRECTION] <= 360:
                 turn = row[DIRECTION] * (np.pi / 180.0)
@@ -373,7 +323,7 @@ def read(
     word: I8, lat: F8, lon: F8, recv_in: I8, sensor_in: I4, idents: I8, frame: I4, t_ns: I8,
     recv_ns: I8, sensor: I4, ident: I8, name: U2, value: F8, out_lat: F8, out_lon: F8,
 ) -> None:  # fmt: skip
-    """Positions and heartbeats to columns of `Readings`, arguments as for `observe`."""
+    """Positions and signs of life to columns of `Readings`, arguments as for `observe`."""
     k = 0
     for j in range(word.shape[0]):
         row = word[j]
@@ -396,7 +346,8 @@ def read(
             if row[ODO] >= 0:
                 name[k], value[k] = N_ODO, row[ODO] * 100.0
                 k += 1
-            if row[FLAGS] & SUSPECT:
+            # Stored positions are old by right: their age is no error of the clock.
+            if row[FLAGS] & SUSPECT and (row[T] > recv_in[i] or not row[FLAGS] & BACKLOG):
                 name[k], value[k] = N_CLOCK, (row[T] - recv_in[i]) * 1e-9
                 k += 1
         whose = idents[row[SLOT]] if row[SLOT] >= 0 else -1

@@ -4,7 +4,8 @@ A kernel finds the row of a phone in an open hash table; Python fills in what is
 forgetting it all changes no row, so it is cleared when a fleet outgrows it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,25 @@ from numpy.typing import NDArray
 
 from v2x.columns import I4, I8
 from v2x.jit import kernel
-from v2x.observations import ident_of
+from v2x.observations import Observations, ident_of
 
 _FIRST = 1 << 12
 _MOST = 1 << 17
+FLEET_CONF = 0.9
+"""How sure the fleet table is of a kind."""
+
+
+def pseudonym(scheme: str, text: str) -> str:
+    """Identity text ``scheme:<hash>`` of a plate or vehicle number, which is never kept itself.
+
+    16 hex digits of BLAKE2b over the text without blanks, in capitals; empty where nothing is left.
+    It keeps the text out of logs and stores and lets wires that name the same vehicle meet; who has
+    a list of all plates can undo it.
+    """
+    plain = "".join(text.replace("\0", "").split()).upper()
+    if not plain.strip("-0"):
+        return ""
+    return f"{scheme}:{blake2b(plain.encode(), digest_size=8, person=scheme.encode()).hexdigest()}"
 
 
 class Terminals:
@@ -60,6 +76,14 @@ class Terminals:
         if 2 * most > self.ident.shape[0]:
             roomy = 1 << (4 * most).bit_length()
             self._clear(roomy if roomy <= _MOST else max(_MOST, 1 << (2 * frames).bit_length()))
+
+    def say_kinds(self, slots: I8, fleet: Mapping[str, int], rows: Observations) -> None:
+        """Write the kinds that `fleet`, by identity text, knows of the terminals in `slots`."""
+        for slot in np.unique(slots[slots >= 0]).tolist():
+            kind = fleet.get(self._texts[slot])
+            if kind is not None:
+                mine = slots == slot
+                rows.kind[mine], rows.kind_conf[mine] = kind, FLEET_CONF
 
     def resolve(self, used: I4) -> dict[int, str]:
         """Identities of the slots `used` in this poll, the new ones made; hash to text."""

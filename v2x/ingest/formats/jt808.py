@@ -21,27 +21,38 @@ sea level, speed u16 0.1 km/h, direction u16 deg, time BCD[6] YYMMDDhhmmss at GM
 ``{id u8, bytes u8, value}``: 0x01 odometer u32 0.1 km, 0x30 link strength u8, 0x31 satellites u8;
 others are skipped and counted. Status b1 fixed, b2 south, b3 west, b5 shifted datum (GCJ-02).
 0x0704 batch: count u16, type u8 (1 = stored while out of reach), then ``{bytes u16, position}``.
-0x0002 heartbeat: empty body.
+0x0100 registration, 0x0102 authentication: `jt808_texts`. These and every other message that a
+terminal may send (`jt808_positions.WORDS`) are a sign of life: reading HEARTBEAT. So are 0x0201 and
+0x0500, whose position the platform asked for: it may repeat an old one, and is no observation.
 
-Refused by name: other messages (unknown_message; also their parts, which nobody waits for),
-encrypted bodies (encrypted), a lone part of a position or batch (fragment: parts are not put
-together in this first form), no ``7E`` at either end (bad_magic, counted by first byte), an
-unknown escape or a bare ``7E`` inside (bad_escape), less than header or 28 position bytes (short).
+Parts of a longer message wait for the others (code fragment) and are read as one with the part that
+completes it (`jt808_parts`).
+
+Refused by name: messages that no terminal sends (unknown_message), encrypted bodies (encrypted),
+no ``7E`` at either end (bad_magic, counted by
+first byte), an unknown escape or a bare ``7E`` inside (bad_escape), less than header or 28 position
+bytes (short).
 
 Lenient, as terminals in the field need: a wrong XOR sets `Flag.CHECKSUM_BAD`, a wrong body length
 `Flag.LENGTH_BAD`; a broken BCD digit leaves phone or time unknown. Item lengths of a batch that do
-not add up: items are taken while they fit and look like positions, none is searched for. The alarm
-and status words are read from every position, fixed or not; only a wrong XOR together with
-coordinates off the globe is refused (value_range), so that noise raises no alarm. Not fixed, off
-the globe, or within 0.01 deg of (0, 0): no observation.
+not add up: a position counts where its time, place, speed and direction are those of a vehicle, and
+after a lie the next one is searched for, whose length field must fit (``batch_item_found`` counts
+them). The alarm and status words are read from every position, fixed or not; only a wrong XOR
+together with coordinates off the globe is refused (value_range), so that noise raises no alarm. Not
+fixed, off the globe, or within 0.01 deg of (0, 0): no observation.
+
+Time: more than 2 s ahead of arrival, more than a day behind it, or, unless it was stored, within a
+minute of 1, 2, ... 14 whole hours behind it (a clock in UTC where GMT+8 belongs): flag
+`Flag.TIME_SUSPECT` and reading CLOCK_OFFSET_S. Two digits of a year are 2000 to 2099.
+
+Kind: car, 0.4 sure; what the fleet table of the configuration says, 0.9.
 
 Ours: speeds above 500 km/h and altitudes above 9,000 m are not measured, an altitude of exactly 0
 is what most terminals send for "unknown", position noise 5 m and 8 m up where the sensor has none
 configured, 0.5 m/s per axis of velocity.
 """
 
-from collections.abc import Mapping, Sequence
-from math import isfinite
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,33 +60,48 @@ import numpy as np
 from v2x.columns import F8, I8, U1
 from v2x.frames import FrameBatch
 from v2x.geodesy import undulation, wgs84_from_gcj02
-from v2x.ingest.decoded import Decoded
+from v2x.ingest.decoded import Decoded, Reject, Settled
+from v2x.ingest.jt808_bytes import room
+from v2x.ingest.jt808_encode import (
+    encode_batch,
+    encode_frame,
+    encode_heartbeat,
+    encode_position,
+    position_body,
+)
+from v2x.ingest.jt808_parts import Joined, Parts
 from v2x.ingest.jt808_positions import (
     BAD_BATCH,
     BAD_MAGIC,
-    BATCH,
     CONVERTED,
     CUT_ITEM,
     FLAGS,
+    FOUND_ITEM,
     FRAME,
-    GMT8,
-    HEARTBEAT,
     NEAR_ZERO,
     OFF_GLOBE,
-    POSITION,
+    SLOT,
     STATUS,
     TALLIES,
     WIDTH,
     observe,
     parse,
     read,
-    room,
 )
+from v2x.ingest.jt808_texts import details, said
 from v2x.ingest.terminals import Terminals
-from v2x.ingest.timestamps import iso
 from v2x.observations import Kind, Observations
 from v2x.readings import Readings
 from v2x.sensors import Datum, SensorTable
+
+__all__ = (
+    "FORMATS",
+    "encode_batch",
+    "encode_frame",
+    "encode_heartbeat",
+    "encode_position",
+    "position_body",
+)
 
 _SD_M, _SD_UP_M = 5.0, 8.0
 _CAR = int(Kind.CAR)
@@ -84,11 +110,28 @@ _TALLIES = {
     BAD_BATCH: "batch_lengths_bad",
     OFF_GLOBE: "position_off_globe",
     NEAR_ZERO: "position_near_zero",
+    FOUND_ITEM: "batch_item_found",
 }
 
 
+@dataclass
+class Memory:
+    """Parts that wait for others; and a memo of phones, which a checkpoint need not hold."""
+
+    parts: Parts = field(default_factory=Parts)
+    terminals: Terminals = field(default_factory=lambda: Terminals("808:".__add__))
+
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart, as plain data."""
+        return self.parts.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave."""
+        self.parts.restore(state)
+
+
 class Jt808:
-    """The format `jt808`. State is a memo of phones: nothing of a frame waits for another."""
+    """The format `jt808`."""
 
     name = "jt808"
 
@@ -96,50 +139,111 @@ class Jt808:
         """Tell whether a time or serial makes equal bytes a repeat: all but heartbeats."""
         return payload[1:3] != b"\x00\x02"
 
-    def new_state(self) -> Terminals:
-        """Return an empty memo."""
-        return Terminals("808:".__add__)
+    def new_state(self) -> Memory:
+        """No part waits."""
+        return Memory()
 
-    def finish(self, sensors: SensorTable, state: Any) -> Decoded:
-        """Nothing is ever pending."""
-        return Decoded.nothing()
+    def finish(self, sensors: SensorTable, state: Memory) -> Decoded:
+        """Give up the parts that still wait."""
+        made = Decoded.nothing()
+        settled = tuple(state.parts.give_up())
+        return Decoded(made.observations, made.readings, made.rejects, settled=settled)
 
-    def decode(self, batch: FrameBatch, sensors: SensorTable, state: Terminals) -> Decoded:
-        """Positions, alarm and status words, satellites, link, odometer and heartbeats."""
-        n = len(batch)
-        state.open(n)
-        most, longest = room(batch.buf, batch.off)
-        word = np.empty((most, WIDTH), np.int64)
-        lat, lon = np.empty((2, most))
-        codes, tally = np.empty(n, np.uint8), np.zeros(TALLIES, np.int64)
-        used = np.empty(n, np.int32)
-        items, rows, facts, phones, shifted = parse(
-            batch.buf, batch.off, batch.recv_ns, np.empty(longest, np.uint8), state.keys,
-            state.seen, state.poll, used, codes, tally, word, lat, lon,
-        )  # fmt: skip
-        word, lat, lon = word[:items], lat[:items], lon[:items]
-        idents = state.resolve(used[:phones])
-        counts = _counts(batch, codes, tally)
-        if not items:
-            return Decoded(Observations.blank(), Readings.blank(), codes, {}, np.empty(0), counts)
-        if shifted:
-            _to_wgs84(word, lat, lon, sensors.datum()[batch.sensor[word[:, FRAME]]])
-        amsl = np.empty(rows)
-        sd, sd_up = sensors.floats("sd_m"), sensors.floats("sd_up_m")
-        observations = _blank_observations(rows)
-        o = observations
-        observe(
-            word, lat, lon, undulation(lat, lon), batch.recv_ns, batch.sensor, state.ident,
-            np.where(np.isnan(sd), _SD_M, sd), np.where(np.isnan(sd_up), _SD_UP_M, sd_up),
-            o.frame, o.t_ns, o.recv_ns, o.sensor, o.ident, o.lat, o.lon, o.height, o.cov, o.vel,
-            o.vel_sd, o.flags, amsl,
-        )  # fmt: skip
-        r = _blank_readings(facts)
-        read(
-            word, lat, lon, batch.recv_ns, batch.sensor, state.ident,
-            r.frame, r.t_ns, r.recv_ns, r.sensor, r.ident, r.name, r.value, r.lat, r.lon,
-        )  # fmt: skip
-        return Decoded(observations, r, codes, idents, amsl, counts)
+    def extra(self, payload: bytes) -> dict[str, Any]:
+        """Header, and what of the body stands in no column, for ``v2x decode``."""
+        return details(payload)
+
+    def decode(self, batch: FrameBatch, sensors: SensorTable, state: Memory) -> Decoded:
+        """Positions, alarm and status words, satellites, link, odometer, signs of life, texts."""
+        parsed = _parsed(batch, state.terminals)
+        if state.parts.idle(parsed.codes):
+            return _decoded(parsed, sensors, state.terminals)
+        joined = state.parts.join(batch, parsed.codes)
+        if joined.whole:
+            payloads = [joined.whole.get(i) or batch.payload(i) for i in range(len(batch))]
+            batch = FrameBatch.of(
+                batch.format, payloads, batch.sensor.tolist(), batch.recv_ns.tolist()
+            )
+            parsed = _parsed(batch, state.terminals)
+        for i, code in joined.codes.items():
+            parsed.codes[i] = code
+        return _decoded(parsed, sensors, state.terminals, _settled(joined, parsed.codes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """A batch as `parse` leaves it; `word`, `lat`, `lon` by row."""
+
+    batch: FrameBatch
+    codes: U1
+    tally: I8
+    word: I8
+    lat: F8
+    lon: F8
+    rows: int
+    facts: int
+    shifted: int
+    texts: int
+    idents: dict[int, str]
+
+
+def _parsed(batch: FrameBatch, terminals: Terminals) -> _Parsed:
+    n = len(batch)
+    terminals.open(n)
+    most, longest = room(batch.buf, batch.off)
+    word = np.empty((most, WIDTH), np.int64)
+    lat, lon = np.empty((2, most))
+    codes, tally = np.empty(n, np.uint8), np.zeros(TALLIES, np.int64)
+    used = np.empty(n, np.int32)
+    items, rows, facts, phones, shifted, texts = parse(
+        batch.buf, batch.off, batch.recv_ns, np.empty(longest, np.uint8), terminals.keys,
+        terminals.seen, terminals.poll, used, codes, tally, word, lat, lon,
+    )  # fmt: skip
+    return _Parsed(
+        batch, codes, tally, word[:items], lat[:items], lon[:items], rows, facts, shifted, texts,
+        terminals.resolve(used[:phones]),
+    )  # fmt: skip
+
+
+def _decoded(
+    parsed: _Parsed, sensors: SensorTable, terminals: Terminals, settled: tuple[Settled, ...] = ()
+) -> Decoded:
+    batch, word, lat, lon = parsed.batch, parsed.word, parsed.lat, parsed.lon
+    idents = parsed.idents
+    counts = _counts(batch, parsed.codes, parsed.tally)
+    if not len(word):
+        none = Observations.blank()
+        return Decoded(none, Readings.blank(), parsed.codes, {}, np.empty(0), counts, settled)
+    if parsed.shifted:
+        _to_wgs84(word, lat, lon, sensors.datum()[batch.sensor[word[:, FRAME]]])
+    amsl = np.empty(parsed.rows)
+    sd, sd_up = sensors.floats("sd_m"), sensors.floats("sd_up_m")
+    o = _blank_observations(parsed.rows)
+    observe(
+        word, lat, lon, undulation(lat, lon), batch.recv_ns, batch.sensor, terminals.ident,
+        np.where(np.isnan(sd), _SD_M, sd), np.where(np.isnan(sd_up), _SD_UP_M, sd_up),
+        o.frame, o.t_ns, o.recv_ns, o.sensor, o.ident, o.lat, o.lon, o.height, o.cov, o.vel,
+        o.vel_sd, o.flags, amsl,
+    )  # fmt: skip
+    if sensors.fleet:
+        terminals.say_kinds(word[np.isfinite(lat), SLOT], sensors.fleet, o)
+    r = _blank_readings(parsed.facts)
+    read(
+        word, lat, lon, batch.recv_ns, batch.sensor, terminals.ident,
+        r.frame, r.t_ns, r.recv_ns, r.sensor, r.ident, r.name, r.value, r.lat, r.lon,
+    )  # fmt: skip
+    if parsed.texts:
+        r, texts = said(batch, word, r)
+        idents = idents | texts
+    return Decoded(o, r, parsed.codes, idents, amsl, counts, settled)
+
+
+def _settled(joined: Joined, codes: U1) -> tuple[Settled, ...]:
+    """Parts that wait no more: they share the code of the frame that completed them."""
+    made = [Settled(ticket, Reject.FRAGMENT) for ticket in joined.given_up]
+    for i, tickets in joined.tickets.items():
+        made += [Settled(ticket, Reject(int(codes[i]))) for ticket in tickets]
+    return tuple(sorted(made))
 
 
 FORMATS = (Jt808(),)
@@ -187,85 +291,3 @@ def _counts(batch: FrameBatch, codes: U1, tally: I8) -> dict[str, int]:
         for byte, n in zip(*np.unique(first, return_counts=True), strict=True):
             found[f"first_byte_0x{byte:02x}"] = int(n)
     return found
-
-
-def encode_frame(
-    message: int, phone: str, serial: int, body: bytes, *, edition: str = "2013"
-) -> bytes:
-    """One frame as on the wire; `phone` decimal digits, `edition` 2011, 2013 or 2019."""
-    late = edition == "2019"
-    head = message.to_bytes(2, "big") + ((len(body) & 0x3FF) | (late << 14)).to_bytes(2, "big")
-    head += b"\x01" + bytes.fromhex(phone.zfill(20)) if late else bytes.fromhex(phone.zfill(12))
-    plain = head + (serial & 0xFFFF).to_bytes(2, "big") + body
-    check = 0
-    for byte in plain:
-        check ^= byte
-    plain += bytes([check])
-    return b"\x7e" + plain.replace(b"\x7d", b"\x7d\x01").replace(b"\x7e", b"\x7d\x02") + b"\x7e"
-
-
-def position_body(
-    t_ns: int,
-    lat: float,
-    lon: float,
-    amsl_m: float,
-    speed_mps: float,
-    heading_deg: float,
-    *,
-    status: int = 0x000C0003,
-    alarm: int = 0,
-    extras: Mapping[int, bytes] | None = None,
-) -> bytes:
-    """Body of a 0x0200.
-
-    The south and west bits of `status` follow the signs. The wire has whole metres from 0 up and
-    whole seconds: an unknown or negative height becomes 0, which reads back as not measured.
-    """
-    status = (status & ~0x0C) | (4 if lat < 0 else 0) | (8 if lon < 0 else 0)
-    height = min(max(round(amsl_m), 0), 0xFFFF) if isfinite(amsl_m) else 0
-    made = alarm.to_bytes(4, "big") + status.to_bytes(4, "big")
-    made += round(abs(lat) * 1e6).to_bytes(4, "big") + round(abs(lon) * 1e6).to_bytes(4, "big")
-    made += height.to_bytes(2, "big") + round(speed_mps * 36.0).to_bytes(2, "big")
-    made += (round(heading_deg) % 360).to_bytes(2, "big")
-    digits = "".join(c for c in iso(t_ns + GMT8)[2:19] if c.isdigit())
-    made += bytes.fromhex(digits)
-    for name, value in (extras or {}).items():
-        made += bytes([name, len(value)]) + value
-    return made
-
-
-def encode_position(
-    phone: str,
-    serial: int,
-    t_ns: int,
-    lat: float,
-    lon: float,
-    amsl_m: float,
-    speed_mps: float,
-    heading_deg: float,
-    *,
-    status: int = 0x000C0003,
-    alarm: int = 0,
-    edition: str = "2013",
-    extras: Mapping[int, bytes] | None = None,
-) -> bytes:
-    """A 0x0200 frame; degrees WGS-84, metres above mean sea level, see `position_body`."""
-    body = position_body(
-        t_ns, lat, lon, amsl_m, speed_mps, heading_deg, status=status, alarm=alarm, extras=extras
-    )
-    return encode_frame(POSITION, phone, serial, body, edition=edition)
-
-
-def encode_batch(
-    phone: str, serial: int, bodies: Sequence[bytes], *, backlog: bool = True,
-    edition: str = "2013",
-) -> bytes:  # fmt: skip
-    """A 0x0704 frame of `position_body` bodies; `backlog`: stored while out of reach."""
-    body = len(bodies).to_bytes(2, "big") + bytes([backlog])
-    body += b"".join(len(b).to_bytes(2, "big") + b for b in bodies)
-    return encode_frame(BATCH, phone, serial, body, edition=edition)
-
-
-def encode_heartbeat(phone: str, serial: int, *, edition: str = "2013") -> bytes:
-    """A 0x0002 frame."""
-    return encode_frame(HEARTBEAT, phone, serial, b"", edition=edition)
