@@ -29,6 +29,7 @@ from v2x.observations import Kind
 from v2x.sensors import Datum, Sensor, SensorKind, SensorTable, coverage_fault
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+U32 = Annotated[int, Field(ge=0, lt=1 << 32)]
 
 
 class _Section(BaseModel):
@@ -121,6 +122,9 @@ class SensorSettings(_Section):
     mapping: JsonMapping | None = Field(
         None, description="of format json, required there: a table, or the name of a TOML file"
     )
+    cipher: tuple[U32, U32, U32] | None = Field(
+        None, description="M1, IA1 and IC1 of a platform that encrypts JT/T 809", repr=False
+    )
 
     @field_validator("name")
     @classmethod
@@ -181,6 +185,7 @@ class SensorSettings(_Section):
             correlation_s=self.correlation_s,
             edition=self.edition,
             mapping=self.mapping,
+            cipher=self.cipher,
         )
 
 

@@ -76,6 +76,8 @@ class Sensor:
         What it sends is already filtered; its errors are correlated over `correlation_s`.
     mapping
         How its frames are to be read, for format ``json``.
+    cipher
+        M1, IA1 and IC1 of JT/T 809: secrets of the platform that sends.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Sensor:
     correlation_s: float = 0.0
     edition: str = "auto"
     mapping: JsonMapping | None = None
+    cipher: tuple[int, int, int] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.name:

@@ -1,5 +1,7 @@
 """Vehicle terminals through the whole pipeline: wild clocks, messages in parts, the fleet table."""
 
+from dataclasses import replace
+
 import pytest
 
 from v2x.app import Pipeline
@@ -13,6 +15,7 @@ from v2x.observations import Kind
 S = 1_000_000_000
 T = 1_795_486_272 * S
 HOUR = 3600 * S
+YEAR = 365 * 24 * HOUR
 PHONE = "13800138000"
 
 
@@ -41,7 +44,7 @@ def drive(clock_off_ns: int = 0, phone: str = PHONE, seconds: int = 10) -> list[
 
 @pytest.mark.parametrize(
     "off_ns",
-    [-8 * HOUR, 8 * HOUR, -1 * HOUR, -26 * 365 * 24 * HOUR, 44 * 365 * 24 * HOUR, 70 * 365 * 24 * HOUR],
+    [-8 * HOUR, 8 * HOUR, -HOUR, -26 * YEAR, 44 * YEAR, 70 * YEAR],
     ids=["UTC for GMT+8", "GMT+8 twice", "an hour", "2000", "1970 as 2070", "2096"],
 )  # fmt: skip
 def test_a_wild_clock_founds_no_track_and_holds_up_nobody(tmp_path, off_ns):
@@ -54,13 +57,14 @@ def test_a_wild_clock_founds_no_track_and_holds_up_nobody(tmp_path, off_ns):
     both: list = []
     mixed = pipeline_of(tmp_path, both)
     frames = sorted(drive() + drive(off_ns, "7"), key=lambda f: f.recv_ns)
-    frames = [
-        Frame(f.recv_ns, f.sensor, f.format, f.payload, ("t", 0), k) for k, f in enumerate(frames)
-    ]
+    frames = [replace(f, seq=k) for k, f in enumerate(frames)]
     mixed.feed(Poll(frames))
     mixed.finish()
-    assert mixed.digests()["tracks"] == good.digests()["tracks"]
-    assert [p.t_ns for p in both] == [p.t_ns for p in alone]
+    for one, two in zip(alone, both, strict=False):  # then those of the last frames' arrival
+        assert one.t_ns == two.t_ns
+        assert one.tracks.id.tolist() == two.tracks.id.tolist()
+        assert one.tracks.x.tobytes() == two.tracks.x.tobytes()
+    assert len(both) - len(alone) <= 3
     rows = mixed.counts.rows
     assert rows["late"] + rows["refused_future"] == 10
     assert rows["used"] == 10
