@@ -179,10 +179,10 @@ def place(radar, rho, az, h):
     for _ in range(60):  # bisection, and Newton's step where it stays between the two
         over = geodetic(along(radar, rho, az, el))[2] - h
         low, high = (low, el) if over > 0 else (el, high)
-        step = over / max(rho * cos(el), 1e-3)
-        el = el - step if low < el - step < high else 0.5 * (low + high)
         if abs(over) < 1e-7:
             break
+        step = over / max(rho * cos(el), 1e-3)
+        el = el - step if low < el - step < high else 0.5 * (low + high)
     return along(radar, rho, az, el), el
 
 

@@ -55,9 +55,9 @@ def observation(
     _put(line, "vel_sd", o.vel_sd[i], 3)
     if o.model[i] != Model.POSITION:
         line["model"] = Model(int(o.model[i])).name.lower()
-        _put(line, "range_m", o.range[i], 4)
-        _put(line, "az_deg", math.degrees(o.az[i]), 6)
-        _put(line, "el_deg", math.degrees(o.el[i]), 6)
+    _put(line, "range_m", o.range[i], 4)
+    _put(line, "az_deg", math.degrees(o.az[i]), 6)
+    _put(line, "el_deg", math.degrees(o.el[i]), 6)
     _put(line, "radial_mps", o.radial[i], 3)
     _put(line, "rssi_dbm", o.rssi[i], 1)
     if any(math.isfinite(v) for v in o.size[i]):

@@ -135,17 +135,28 @@ class PlotOut(NamedTuple):
     amsl: F8
 
 
+_COLUMNS = sorted(
+    [
+        (name, dtype, shape, dtype.itemsize * int(np.prod(shape)))
+        for name, dtype, shape, _ in (
+            *Observations.schema(),
+            ("amsl", np.dtype("f8"), (), np.nan),
+        )
+    ],
+    key=lambda column: -column[1].itemsize,
+)
+"""Name, type, shape and bytes a row of the columns of `PlotOut`, widest type first."""
+_ROW_BYTES = sum(column[3] for column in _COLUMNS)
+
+
 def room(n: int) -> PlotOut:
-    """Columns for up to `n` observations, in one block, widest first."""
-    schema = [*Observations.schema(), ("amsl", np.dtype("f8"), (), np.nan)]
-    sizes = [(name, dtype, shape, int(np.prod(shape))) for name, dtype, shape, _ in schema]
-    block = np.empty(n * sum(dtype.itemsize * width for _, dtype, _, width in sizes), np.uint8)
+    """Columns for up to `n` observations, in one block."""
+    block = np.empty(n * _ROW_BYTES, np.uint8)
     columns: dict[str, Any] = {}
     at = 0
-    for name, dtype, shape, width in sorted(sizes, key=lambda column: -column[1].itemsize):
-        stop = at + n * dtype.itemsize * width
-        columns[name] = block[at:stop].view(dtype).reshape(n, *shape)
-        at = stop
+    for name, dtype, shape, size in _COLUMNS:
+        columns[name] = np.ndarray((n, *shape), dtype, block, at)
+        at += n * size
     return PlotOut(**columns)
 
 
