@@ -125,6 +125,25 @@ class Name(IntEnum):
     """Of the traction battery, 0 to 1."""
     LOGIN = 88
     """1 the vehicle or platform logged in, 0 out."""
+    ROAD_EVENT = 54
+    """Event type (GB/T 29100) per unit and event; its text is in ``ident2``."""
+    ROAD_EVENT_END = 55
+    """When it is announced to end, s since 1970 UTC."""
+    ROAD_EVENT_RADIUS_M = 56
+    SIGN = 57
+    """Row number of the sign in GB 5768.2 per unit and sign; its text is in ``ident2``."""
+    SIGNAL_STATUS = 58
+    """Status bits of an intersection's controller."""
+    SIGNAL_LIGHT = 59
+    """Light of a phase: 0 unknown, 1 dark, 3 red, 5 and 6 green, 7 yellow; 2, 4, 8 flashing."""
+    SIGNAL_LEFT_S = 60
+    MAP_HASH = 61
+    """48 bits of the hash of a map's content, whose text is in ``ident2``."""
+    MAP_NODES = 62
+    OBSTACLE_TYPE = 63
+    COVERAGE_HASH = 64
+    """As MAP_HASH, of the region that a unit says it sees."""
+    SSM_COUNT = 65
 
 
 @dataclass(frozen=True, slots=True)
