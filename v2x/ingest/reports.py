@@ -128,21 +128,9 @@ class Reports:
         if ident in self._sensors.fleet:
             kind, conf = self._sensors.fleet[ident], FLEET_CONF
         vel_sd = nan if isnan(hypot(east, north)) else _VEL_SD
+        whose = self._ident(ident)
         self._rows.append(
-            (
-                frame,
-                t_ns,
-                self._ident(ident),
-                kind,
-                conf,
-                lat,
-                lon,
-                east,
-                north,
-                vel_sd,
-                flags,
-                amsl,
-            )
+            (frame, t_ns, whose, kind, conf, lat, lon, east, north, vel_sd, flags, amsl)
         )
 
     def decoded(self, codes: U1) -> Decoded:
