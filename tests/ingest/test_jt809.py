@@ -302,10 +302,12 @@ def test_fleet_table_says_what_a_vehicle_is():
 
 
 def test_a_wrong_length_is_flagged():
-    frame = bytearray(report(heading_deg=92))  # nothing in it is escaped
+    later = b"\2" + position(heading_deg=92) * 2
+    frame = bytearray(report(number=0x1203, data=later))  # nothing in it is escaped
     frame[4] ^= 1
     frame[-3:-1] = crc(bytes(frame[1:-3])).to_bytes(2, "big")
-    assert decode(bytes(frame)).observations.flags.tolist() == [FLAGS | Flag.LENGTH_BAD]
+    want = [FLAGS | Flag.BACKLOG | Flag.LENGTH_BAD] * 2
+    assert decode(bytes(frame)).observations.flags.tolist() == want
 
 
 # Every cut, every flip, any noise

@@ -150,7 +150,7 @@ def test_the_edition_a_sensor_has_shown_is_carried_over(name):
 
 def test_a_format_without_a_state_says_so_or_has_both_halves_of_one():
     stateless = {name for name in FORMATS if registry()[name].new_state() is None}
-    assert stateless == {"columns", "objects"}
+    assert stateless == {"columns", "objects", "gbt32960", "jt809"}
 
 
 def test_a_frame_that_came_before_the_restart_is_a_repeat_after_it():
