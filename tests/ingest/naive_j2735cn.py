@@ -2,13 +2,15 @@
 
 from math import cos, isnan, nan, radians, sin
 
-from tests.ingest.naive_uper import RefusedError
+from tests.ingest.naive_uper import RefusedError, is_swapped
 from v2x.observations import Kind
 
 POSITION_M = [nan, 500, 200, 100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01]
 SPEED_M_S = [nan, 100, 10, 5, 1, 0.1, 0.05, 0.01]
 HEADING_DEG = [nan, 10, 5, 1, 0.1, 0.05, 0.01, 0.0125]
 SECOND = 1_000_000_000
+DETECTED = {"v3": Kind.CAR, "v4": Kind.CAR, "v5": Kind.TRUCK, "v6": Kind.BUS, "v7": Kind.BICYCLE,
+            "v8": Kind.MOTORCYCLE, "v9": Kind.MOTORCYCLE, "v10": Kind.PEDESTRIAN}  # fmt: skip
 
 
 def number(name):
@@ -51,7 +53,7 @@ def place_of(pos, ref):
             lat = lon = None
         else:
             lat, lon = lat0 + lat, lon0 + lon
-            if abs(lat) > 900_000_000:
+            if abs(lat) > 900_000_000 and not is_swapped(lat, lon):
                 raise RefusedError("VALUE_RANGE")
             if abs(lon) > 1_800_000_000:
                 lon -= 3_600_000_000 if lon > 0 else -3_600_000_000
@@ -73,7 +75,16 @@ def is_place(lat, lon):
     return None not in (lat, lon) and max(abs(lat), abs(lon)) > 100_000
 
 
-def row(fields, lat, lon, up, recv_ns, sd, sd_up, flags):
+def turned(lat, lon):
+    """Pair in degrees and its flag."""
+    if is_swapped(lat, lon):
+        return lon / 1e7, lat / 1e7, 1 << 10
+    return lat / 1e7, lon / 1e7, 0
+
+
+def row(fields, lat, lon, up, recv_ns, sd, sd_up, flags, steps=(100, 20)):
+    lat, lon, guess = turned(lat, lon)
+    flags |= guess
     t_ns, doubt = time_of(fields["secMark"], recv_ns)
     confidence = fields.get("posConfidence", {"pos": "v0"})
     horizontal = larger(POSITION_M[number(confidence["pos"])] / 2, sd)
@@ -108,18 +119,27 @@ def row(fields, lat, lon, up, recv_ns, sd, sd_up, flags):
     size = fields["size"]
     return {
         "t_ns": t_ns, "recv_ns": recv_ns, "flags": flags | doubt,
-        "lat": lat / 1e7, "lon": lon / 1e7, "height": nan if up is None else up / 10,
+        "lat": lat, "lon": lon, "height": nan if up is None else up / 10,
         "cov": [ee, en, 0.0, nn, 0.0, uu], "vel": [east, north, nan], "vel_sd": vel_sd,
-        "size": [size["length"] / 100 or nan, size["width"] / 100 or nan,
-                 size.get("height", 0) / 20 or nan],
+        "size": [size["length"] / steps[0] or nan, size["width"] / steps[0] or nan,
+                 size.get("height", 0) / steps[1] or nan],
     }  # fmt: skip
 
 
 def rsm(value, recv_ns, sd=nan, sd_up=nan):
     """(rows, [(reading name, value)]) of an RSM."""
+    rows, readings, others = participants(
+        value["participants"], value["refPos"], recv_ns, sd, sd_up
+    )
+    readings.append(("RSM_COUNT", others))
+    return rows, readings
+
+
+def participants(listed, ref, recv_ns, sd, sd_up, detected=()):
+    """(rows, readings, how many); `detected` holds (type, confidence) of each in an SSM."""
     rows, readings, others = [], [], 0
-    places = [place_of(p["pos"], value["refPos"]) for p in value["participants"]]
-    for one, (lat, lon, up) in zip(value["participants"], places, strict=True):
+    places = [place_of(p["pos"], ref) for p in listed]
+    for i, (one, (lat, lon, up)) in enumerate(zip(listed, places, strict=True)):
         if one["ptcId"] == 0:
             if is_place(lat, lon):
                 readings.append(("RSU_LOCATION", nan if up is None else up / 10))
@@ -136,12 +156,16 @@ def rsm(value, recv_ns, sd=nan, sd_up=nan):
             kind, sure = {1: (Kind.CAR, 0.5), 2: (Kind.BICYCLE, 0.6),
                           3: (Kind.PEDESTRIAN, 0.7)}.get(
                               number(one["ptcType"]), (Kind.UNKNOWN, 0.0))  # fmt: skip
+        seen, confidence = detected[i] if detected else (None, None)
+        if seen in DETECTED and kind != Kind.EMERGENCY_VEHICLE:
+            kind, sure = DETECTED[seen], (0.9 if source == 2 else 0.7)
+            if confidence is not None:
+                sure = confidence / 200
         ident = one.get("id", bytes(8))
         made |= {"kind": kind, "kind_conf": sure, "track_ref": one["ptcId"],
                  "ident": f"bsm:{ident.hex()}" if any(ident) else ""}  # fmt: skip
         rows.append(made)
-    readings.append(("RSM_COUNT", others))
-    return rows, readings
+    return rows, readings, others
 
 
 def bsm(value, recv_ns, sd=nan, sd_up=nan, guessed=False):
@@ -174,3 +198,143 @@ def bsm(value, recv_ns, sd=nan, sd_up=nan, guessed=False):
     made |= {"kind": kind, "kind_conf": sure, "track_ref": -1,
              "ident": f"bsm:{value['id'].hex()}" if any(value["id"]) else ""}  # fmt: skip
     return [made], sorted(readings)
+
+
+def ssm(value, recv_ns, sd=nan, sd_up=nan):
+    """(rows, [(reading name, value)]) of a sensor sharing message."""
+    base, listed = value["sensorPos"], value.get("participants", [])
+    detected = [(p.get("detectedPTCType"), p.get("typeConfidence")) for p in listed]
+    rows, readings, others = participants(
+        [p["ptc"] for p in listed], base, recv_ns, sd, sd_up, detected
+    )
+    for one in value.get("obstacles", []):
+        lat, lon, up = place_of(one["pos"], base)
+        others += 1
+        readings.append(("OBSTACLE_TYPE", number(one["obsType"])))
+        if not is_place(lat, lon):
+            continue
+        fields = one | {"motionCfd": {k: one[k] for k in ("speedCfd", "headingCfd") if k in one}}
+        relayed = 1 << 12 if one["source"] in ("v2", "v7") else 0
+        made = row(fields, lat, lon, up, recv_ns, sd, sd_up, relayed, (10, 10))
+        sure = one.get("objTypeConfidence")
+        made |= {"kind": Kind.OBSTACLE, "kind_conf": 0.7 if sure is None else sure / 200,
+                 "track_ref": one["obsId"], "ident": ""}  # fmt: skip
+        rows.append(made)
+    if "detectedRegion" in value:
+        readings.append(("COVERAGE_HASH", None))
+    readings.append(("SSM_COUNT", others))
+    more, told = events(value.get("rtes", []), base, recv_ns, sd, sd_up, 1 << 8)
+    return rows + more, readings + told
+
+
+def rsi(value, recv_ns, sd=nan, sd_up=nan, guessed=False):
+    """(rows, [(reading name, value)]) of the events and signs of a unit."""
+    flags = 1 << 8 | (1 << 11 if guessed else 0)
+    if value.get("moy", 527040) < 527040:
+        offset = in_year(value["moy"], 0, recv_ns) - recv_ns
+        offset = 0 if -60 * SECOND <= offset <= 0 else offset + (60 * SECOND if offset < 0 else 0)
+        flags |= 1 << 9 if wrong_clock(offset, 60) else 0
+    rows, readings = events(value.get("rtes", []), value["refPos"], recv_ns, sd, sd_up, flags)
+    for one in value.get("rtss", []):
+        if "signPos" in one:
+            place_of(one["signPos"], value["refPos"])
+        readings.append(("SIGN", one["signType"]))
+    return rows, readings
+
+
+def events(listed, ref, recv_ns, sd, sd_up, flags):
+    rows, readings = [], []
+    for one in listed:
+        readings.append(("ROAD_EVENT", one["eventType"]))
+        if "eventRadius" in one:
+            readings.append(("ROAD_EVENT_RADIUS_M", one["eventRadius"] / 10))
+        end = one.get("timeDetails", {}).get("endTime", 527040)
+        if end < 527040:
+            readings.append(("ROAD_EVENT_END", in_year(end, 0, recv_ns) / 1e9))
+        lat, lon, up = place_of(one["eventPos"], ref) if "eventPos" in one else (None,) * 3
+        if not is_place(lat, lon) or one["eventType"] not in (401, 411):
+            continue
+        if one["eventSource"] != "v5":
+            continue
+        lat, lon, guess = turned(lat, lon)
+        sigma = larger(one.get("eventRadius", 0) / 20 or nan, sd)
+        sure = one.get("eventConfidence")
+        uu = nan if up is None else sd_up**2
+        rows.append({
+            "t_ns": recv_ns, "recv_ns": recv_ns, "flags": flags | guess, "lat": lat, "lon": lon,
+            "height": nan if up is None else up / 10, "vel": [nan] * 3, "vel_sd": nan,
+            "cov": [sigma**2, 0.0, 0.0, sigma**2, 0.0, uu], "size": [nan] * 3,
+            "kind": Kind.OBSTACLE, "kind_conf": 0.7 if sure is None else sure / 200,
+            "track_ref": one["rteId"], "ident": "",
+        })  # fmt: skip
+    return rows, readings
+
+
+def spat(value, recv_ns):
+    """([], [(reading name, value)]) of the lights of intersections."""
+    readings = []
+    for crossing in value["intersections"]:
+        moy = crossing.get("moy", value.get("moy", 527040))
+        stamp = crossing.get("timeStamp", value.get("timeStamp", 65535))
+        t_ns = recv_ns
+        if stamp < 61_000 and moy < 527040:
+            t_ns = in_year(moy, stamp, recv_ns)
+            readings.append(("CLOCK_OFFSET_S", (t_ns - recv_ns) / 1e9))
+            if wrong_clock(t_ns - recv_ns, 5):
+                t_ns = recv_ns
+        elif stamp < 61_000:
+            t_ns, _ = time_of(stamp, recv_ns)
+        for phase in crossing["phases"]:
+            readings += lights(phase["phaseStates"], t_ns)
+        text = "".join(f"{byte:08b}" for byte in crossing["status"][0])
+        readings.append(("SIGNAL_STATUS", int(text[::-1], 2)))
+    return [], readings
+
+
+def lights(states, t_ns):
+    found, twisted = None, False
+    for state in states:
+        left, runs, kind = nan, True, None
+        if "timing" in state:
+            kind, times = state["timing"]
+            runs = False
+        if kind == "counting":
+            start, end = times["startTime"], times["likelyEndTime"]
+            runs = start == 0
+            twisted |= end < start or end == start > 0
+            left = nan if end == 36001 else end / 10
+        elif kind == "utcTiming":
+            start, end = times["startUTCTime"], times["likelyEndUTCTime"]
+            now = t_ns // (SECOND // 10) % 36_000
+            if 36001 not in (start, end):
+                left = (end - now) % 36_000 / 10
+                runs = (now - start) % 36_000 <= (end - start) % 36_000
+        if runs and found is None:
+            light = number(state["light"]) if state["light"] else 0
+            found = light, left, "timing" in state
+    if found is None:
+        return []
+    light, left, timed = found
+    left = [("SIGNAL_LEFT_S", nan if twisted else left)] if timed else []
+    return [("SIGNAL_LIGHT", light), *left]
+
+
+def map_of(value):
+    """([], [(reading name, value)]) of a map."""
+    return [], [("MAP_HASH", None), ("MAP_NODES", len(value["nodes"]))]
+
+
+def in_year(minute, ms, recv_ns):
+    """Full time of a minute of the year, nearest to the arrival."""
+    found = []
+    for year in range(2020, 2032):
+        leap = sum(y % 4 == 0 for y in range(1970, year))
+        days = (year - 1970) * 365 + leap
+        found.append((days * 86_400 + minute * 60) * SECOND + ms * 1_000_000)
+    return min(found, key=lambda t: abs(t - recv_ns))
+
+
+def wrong_clock(offset_ns, slack_s):
+    hours = round(offset_ns / (3600 * SECOND))
+    whole = hours and abs(offset_ns - hours * 3600 * SECOND) <= slack_s * SECOND
+    return offset_ns > 2 * SECOND or offset_ns < -86_400 * SECOND or bool(whole)

@@ -5,20 +5,23 @@ import json
 import numpy as np
 import pytest
 
-from tests.ingest.test_ydt3709 import BSM, MAP, RSM, SPAT, assert_same
+from tests.ingest.roadside import BSM, MAP, RSI, RSM, SPAT, SSM, assert_same
 from tests.shared_data import shared
 from v2x.frames import FrameBatch
 from v2x.ingest.decoded import Reject
 from v2x.ingest.formats.rsu import FORMATS
 from v2x.ingest.formats.ydt3709 import FORMATS as BARE
 from v2x.ingest.j2735cn_encode import Vehicle, encode_bsm, encode_envelope
+from v2x.ingest.j2735cn_plain import read_message, write_message
 from v2x.ingest.timestamps import parse_iso
+from v2x.observations import Flag, Kind
 from v2x.readings import Name
 from v2x.sensors import Sensor, SensorTable
 
 FORMAT = FORMATS[0]
 RECV = parse_iso("2026-03-01T08:00:12.5Z")
 MS = RECV // 1_000_000
+PSM = bytes.fromhex("8005000f0200ff")
 SENSORS = SensorTable.of([Sensor("unit", "rsu")])
 
 
@@ -89,16 +92,29 @@ def test_many_vehicles_in_one_envelope(n):
 
 
 def test_one_bad_message_does_not_lose_the_rest():
-    made = decode(encode_envelope("A", MS, [MAP, *vehicles(2), BSM[:-3], MAP]))
+    made = decode(encode_envelope("A", MS, [PSM, *vehicles(2), BSM[:-3], MAP, PSM]))
     assert made.rejects.tolist() == [Reject.OK]
     assert len(made.observations) == 2
-    assert made.counts == {"message_UNKNOWN_MESSAGE": 2, "message_SHORT": 1}
+    assert made.counts == {
+        "message_UNKNOWN_MESSAGE": 2, "message_SHORT": 1, "extension_15": 2,
+    }  # fmt: skip
 
 
 def test_without_a_good_message_the_first_says_why():
-    made = decode([encode_envelope("A", MS, [BSM[:-3], MAP]), encode_envelope("A", MS, SPAT)])
+    made = decode([encode_envelope("A", MS, [BSM[:-3], PSM]), encode_envelope("A", MS, PSM)])
     assert made.rejects.tolist() == [Reject.SHORT, Reject.UNKNOWN_MESSAGE]
-    assert (len(made.observations), len(made.readings), made.counts) == (0, 0, {})
+    assert (len(made.observations), len(made.readings)) == (0, 0)
+    assert made.counts == {"extension_15": 2}
+
+
+def test_every_message_of_a_unit_gives_its_rows_in_the_order_of_the_frames():
+    frames = [SPAT, RSM, [MAP, RSI], BSM, SSM, RSI]
+    made = decode([encode_envelope("A", MS, frame) for frame in frames])
+    nothing = Reject.NOTHING_TO_OBSERVE
+    assert made.rejects.tolist() == [nothing, 0, 0, 0, 0, 0]
+    assert made.observations.frame.tolist() == [1, 1, 2, 3, 4, 5]
+    assert sorted(set(made.readings.frame.tolist())) == [0, 1, 2, 3, 4, 5]
+    assert (np.diff(made.readings.frame) >= 0).all()
 
 
 def test_an_envelope_of_nothing_still_tells_the_time():
@@ -106,6 +122,18 @@ def test_an_envelope_of_nothing_still_tells_the_time():
     assert made.rejects.tolist() == [Reject.NOTHING_TO_OBSERVE]
     assert said(made, Name.RSU_CLOCK_OFFSET_S) == [0.25]
     assert said(made, Name.RSU_INNER_OFFSET_S) == []
+
+
+def test_lengths_that_fit_both_forms_are_multiple_where_the_single_does_not_decode():
+    value = read_message(RSI).value
+    value["rtes"][0]["description"] = {"textGB2312": b"ab" * 102}
+    event = write_message("rsiFrame", value)
+    payload = encode_envelope("A", MS, [b"\x50", event])
+    assert 18 + int.from_bytes(payload[16:18], "little") == len(payload)
+    made = decode(payload)
+    assert made.rejects.tolist() == [Reject.OK]
+    assert made.observations.kind.tolist() == [Kind.OBSTACLE]
+    assert made.counts == {"message_BAD_MAGIC": 1}
 
 
 def test_an_envelope_that_is_single_and_multiple_is_what_decodes():
@@ -142,6 +170,30 @@ def test_a_clock_eight_hours_off_is_told_and_not_repaired():
     made = decode(encode_envelope("A", MS + 8 * 3_600_000, RSM))
     assert said(made, Name.RSU_CLOCK_OFFSET_S) == [28_800.0]
     assert made.observations.t_ns[0] == parse_iso("2026-03-01T08:00:12.345Z")
+
+
+@pytest.mark.parametrize(
+    ("off_s", "flagged"),
+    [
+        (0, False), (-1.5, False), (1.9, False), (2.1, True), (-1800, False), (-3600, True),
+        (-8 * 3600 + 4, True), (8 * 3600, True), (-86_500, True), (-7 * 3600 - 60, False),
+    ],
+)  # fmt: skip
+def test_rows_of_a_wrong_clock_are_suspect(off_s, flagged):
+    made = decode(encode_envelope("A", MS + int(off_s * 1000), RSM))
+    assert (made.observations.flags & Flag.TIME_SUSPECT > 0).tolist() == [flagged] * 2
+
+
+@pytest.mark.parametrize("t_ms", [0, 1, 4_070_908_800_000, 2**63])
+def test_rows_of_a_clock_in_1970_or_2099_are_suspect(t_ms):
+    made = decode(encode_envelope("A", t_ms, RSM))
+    assert (made.observations.flags & Flag.TIME_SUSPECT > 0).all()
+    assert made.observations.t_ns[0] == parse_iso("2026-03-01T08:00:12.345Z")
+
+
+def test_lights_tell_how_far_their_clock_is_from_the_envelopes():
+    made = decode(encode_envelope("A", MS + 500, SPAT))  # 30.5 s past the minute, 13 s past it
+    assert said(made, Name.RSU_INNER_OFFSET_S) == [17.5]
 
 
 @pytest.mark.parametrize("name", ["", " "])

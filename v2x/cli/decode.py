@@ -106,7 +106,9 @@ def _lines(
     """(was it accepted, its line) per frame, and the line of the end."""
     from v2x.cli.rows import observation, reading
     from v2x.ingest.decoded import Reject
+    from v2x.ingest.formats import format_named
 
+    extra = getattr(format_named(format), "extra", None)
     idents: dict[int, str] = {}
     size = 500
     for at in range(0, len(stamped), size):
@@ -125,8 +127,9 @@ def _lines(
         for i in range(len(made.readings)):
             row = reading(made.readings, i, decoding.sensors, idents)
             lines[made.readings.frame[i]]["readings"].append(row)
-        for line in lines:
-            yield line["ok"], line
+        for line, (payload, _) in zip(lines, part, strict=True):
+            more = extra(payload) if line["ok"] and extra is not None else {}
+            yield line["ok"], line | ({"extra": more} if more else {})
     made = decoding.rest(format)
     idents.update(made.idents)
     yield (

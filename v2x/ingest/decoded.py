@@ -122,6 +122,10 @@ class Format(Protocol):
     changed in place, keyed by sensor row, bounded, driven by event time. How polls were cut never
     changes the rows: one frame a batch gives the same rows as all frames in one; and neither does
     a restart from a checkpoint in between.
+
+    A format may have a method ``extra(payload: bytes) -> dict[str, Any]``: what a frame says beside
+    the columns, as JSON-able plain data, {} where nothing. It never raises, may be slow, and is
+    what ``v2x decode`` prints under ``extra``.
     """
 
     name: str

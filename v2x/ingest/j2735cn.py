@@ -15,24 +15,77 @@
         pathHistory         x + 2; initialPosition?, currGNSSstatus? 8, crumbData 1..23 (5)
       emergencyExt          x + 3; responseType? x3, sirenUse? 2, lightsUse? 3
 
-"x" is an extension bit, "+ n" presence bits for the fields marked "?". Layout, ranges and the two
-editions are those of the schema release of July 2019 and of the trials of October 2020; real
-frames, an independent encoder and the tables of the tests agree bit by bit. The editions differ
-in the position at the head of a path history only, and a frame does not say which one it is.
+"x" is an extension bit, "+ n" presence bits for the fields marked "?". Layout, ranges and editions
+are those of `v2x.ingest.j2735cn_types`; real frames, an independent encoder and the tables of the
+tests agree bit by bit. Of a BSM the editions differ in the position at the head of a path history
+only, and a frame does not say which one it is.
 
-A message becomes one row of `WIRE` columns per participant (RSM) or one (BSM), in the units of
-the wire, positions already summed: offsets of an RSM count from its ``refPos``, longitude first.
-`ABSENT` stands for a field that was not sent and for the schema's own "unavailable" of positions
-and heights. Longer than most modules: two messages share every small type below them.
+A message becomes one row of `WIRE` columns per participant (RSM, SSM) and obstacle (SSM) or one
+(BSM), in the units of the wire, positions already summed: offsets of an RSM count from its
+``refPos``, of an SSM from its ``sensorPos``. `ABSENT` stands for a field that was not sent and for
+the schema's own "unavailable" of positions and heights. RSM and BSM are the hot ones and have
+kernels of their own; the SSM is read by its table, its participants by the kernel of the RSM.
+RSI, SPAT and MAP are left to `v2x.ingest.j2735cn_unit`.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
 from v2x.columns import I4, I8, U1
 from v2x.ingest.decoded import Reject
+from v2x.ingest.j2735cn_parts import (
+    ABSENT,
+    BRAKE_PEDAL,
+    CLASS,
+    DETECTED,
+    ELEVATION,
+    ELEVATION_CFD,
+    EVENTS,
+    GUESSED,
+    HAS_ID,
+    HEADING,
+    HEADING_CFD,
+    HEADING_TOP,
+    HEIGHT,
+    ID_HIGH,
+    ID_LOW,
+    IS_OBSTACLE,
+    LAT,
+    LENGTH,
+    LIGHTS,
+    LON,
+    OBSTACLE,
+    ORIENTATION,
+    POS_CFD,
+    PTC_ID,
+    PTC_TYPE,
+    RESPONSE,
+    SEC_MARK,
+    SEMI_MAJOR,
+    SEMI_MINOR,
+    SIREN,
+    SOURCE,
+    SPEED,
+    SPEED_CFD,
+    TYPE_CFD,
+    WHEEL_BRAKES,
+    WIDTH,
+    WIRE,
+    acceleration,
+    motion_confidence,
+    offset,
+    participant,
+    position,
+    position_confidence,
+    size,
+    vehicle_class,
+)
+from v2x.ingest.j2735cn_program import DEPTH, Mark, extension, program, run
+from v2x.ingest.j2735cn_types import EXTENSIONS, types_of
+from v2x.ingest.j2735cn_types import SSM as _SSM_ID
 from v2x.ingest.uper import (
     FAULT,
-    VALUE_RANGE,
     additions,
     bits,
     enumerated,
@@ -43,17 +96,6 @@ from v2x.ingest.uper import (
 )
 from v2x.jit import kernel
 
-ABSENT = -(1 << 31)
-
-(
-    PTC_TYPE, PTC_ID, SOURCE, HAS_ID, ID_HIGH, ID_LOW, SEC_MARK, LAT, LON, ELEVATION, POS_CFD,
-    ELEVATION_CFD, SPEED, HEADING, SPEED_CFD, HEADING_CFD, WIDTH, LENGTH, HEIGHT, CLASS,
-    SEMI_MAJOR, SEMI_MINOR, ORIENTATION, EVENTS, BRAKE_PEDAL, WHEEL_BRAKES, RESPONSE, SIREN,
-    LIGHTS, GUESSED,
-) = range(30)  # fmt: skip
-WIRE = 30
-"""Columns of a wire row."""
-
 EDITION_AUTO, EDITION_2019, EDITION_2020, EDITION_UNKNOWN = range(4)
 EDITIONS = {
     "auto": EDITION_AUTO, "2019": EDITION_2019, "2020": EDITION_2020, "day2": EDITION_2020,
@@ -61,16 +103,89 @@ EDITIONS = {
 """``day2`` (T/CSAE 157) adds what readers of 2020 skip; 2017 is another message altogether."""
 
 BSM, MAP, RSM, SPAT, RSI = range(5)
+EXTENSION = 8
+"""First number of the frames whose extension bit is 1."""
+
+PENDING = 255
+"""Code of a message that is another module's to read: RSI, SPAT, MAP."""
+
+_SENDER, _SENT, _BASE, _REGION, _HAS_EVENTS = WIRE, WIRE + 2, WIRE + 3, WIRE + 6, WIRE + 8
+_REGISTER = WIRE + 9
+
+SSM_PROGRAM = program(
+    types_of("day2"),
+    "SensorSharingMsg",
+    {
+        "id": _SENDER, "secMark": _SENT, "sensorPos": _BASE, "participants.ptc": PTC_TYPE,
+        "participants.detectedPTCType": DETECTED, "participants.typeConfidence": TYPE_CFD,
+        "obstacles.obsType": OBSTACLE, "obstacles.objTypeConfidence": TYPE_CFD,
+        "obstacles.obsId": PTC_ID, "obstacles.source": SOURCE, "obstacles.secMark": SEC_MARK,
+        "obstacles.pos": LAT, "obstacles.posConfidence.pos": POS_CFD,
+        "obstacles.posConfidence.elevation": ELEVATION_CFD, "obstacles.speed": SPEED,
+        "obstacles.speedCfd": SPEED_CFD, "obstacles.heading": HEADING,
+        "obstacles.headingCfd": HEADING_CFD, "obstacles.size.width": WIDTH,
+        "obstacles.size.length": LENGTH, "obstacles.size.height": HEIGHT,
+    },
+    {
+        "": Mark(clear=(0, _REGISTER)),
+        "detectedRegion": Mark(at=(_REGION, _REGION + 1)),
+        "participants": Mark(clear=(DETECTED, OBSTACLE + 1), row=(OBSTACLE, ABSENT)),
+        "obstacles": Mark(
+            clear=(0, WIRE),
+            put=((HAS_ID, 0), (ELEVATION_CFD, 0), (SPEED_CFD, 0), (HEADING_CFD, 0)),
+            row=(PTC_TYPE, IS_OBSTACLE),
+        ),
+        "rtes": Mark(put=((_HAS_EVENTS, 1),)),
+    },
+)  # fmt: skip
+_SMALLEST = 128
+"""Bits that a participant or an obstacle of an SSM takes at least (142 and 133)."""
+
+
+class Heads(NamedTuple):
+    """What stands once in a message, by message.
+
+    `octets` the 8 of the sender's id; `sec_mark` of the message or its first object, -1 none; `up`
+    reference elevation or `ABSENT`; `extension` id of a message of T/CSAE 157, -1 none; `base` lat,
+    lon of an SSM; `region` first bit and bit behind the coverage an SSM states; `events` whether
+    it holds events.
+    """
+
+    octets: I8
+    sec_mark: I8
+    up: I4
+    extension: I4
+    base: I4
+    region: I8
+    events: U1
+
+    @classmethod
+    def room(cls, n: int) -> "Heads":
+        """Columns for `n` messages."""
+        return cls(
+            np.zeros(n, np.int64), np.full(n, -1, np.int64), np.full(n, ABSENT, np.int32),
+            np.full(n, -1, np.int32), np.full((n, 2), ABSENT, np.int32),
+            np.zeros((n, 2), np.int64), np.zeros(n, np.uint8),
+        )  # fmt: skip
+
+
+def _known_extensions() -> U1:
+    """Code of a message of T/CSAE 157 by id, but for the SSM.
+
+    One of a pedestrian's own place is an object that is not read; the others hold none.
+    """
+    codes = np.full(64, int(Reject.UNKNOWN_MESSAGE), np.uint8)
+    codes[[i for i in EXTENSIONS if i != _PSM_ID]] = int(Reject.NOTHING_TO_OBSERVE)
+    return codes
+
 
 _SHORT = int(Reject.SHORT)
 _BAD_MAGIC = int(Reject.BAD_MAGIC)
 _UNKNOWN_MESSAGE = int(Reject.UNKNOWN_MESSAGE)
 _UNKNOWN_EDITION = int(Reject.UNKNOWN_EDITION)
 
-_OFFSET_BITS = (12, 14, 16, 18, 22, 24)
-_LAT_TOP, _LON_TOP = 1_800_000_001, 3_600_000_000
-_LAT_NONE, _LON_NONE = 900_000_001, 1_800_000_001
-_HEADING_TOP = 28_800
+_PSM_ID = 15
+_EXTENSION_CODE = _known_extensions()
 
 
 @kernel
@@ -87,24 +202,27 @@ def rows_at_most(buf: U1, start: I8, stop: I8) -> int:
             high, p = take(buf, p, end, 1)
             count, p = take(buf, skip(p, end, 63 + 16 * high), end, 4)
             rows += count + 1
+        elif head >= EXTENSION:
+            rows += (end - p) // _SMALLEST
     return rows
 
 
 @kernel
 def walk(
-    buf: U1, start: I8, stop: I8, sensor: I4, edition: U1, learned: U1, wire: I4, first: I8,
-    head: I8, code: U1,
+    buf: U1, start: I8, stop: I8, sensor: I4, edition: U1, learned: U1, ssm: I4, wire: I4,
+    first: I8, heads: Heads, code: U1,
 ) -> int:  # fmt: skip
-    """Read every frame; the number of rows in `wire`.
+    """Read every RSM, BSM and SSM; the number of rows in `wire`.
 
-    buf u1 padded, start, stop (n,) bytes, sensor (n,), edition, learned (sensors,) of EDITION_*
-    -> wire (`rows_at_most`, WIRE), first (n + 1,) row of each frame, head (n,) message id,
-    code (n,) `Reject`; `learned` is what auto settled on, changed in place.
+    buf u1 padded, start, stop (n,) bytes, sensor (n,), edition, learned (sensors,) of EDITION_*,
+    ssm `SSM_PROGRAM` -> wire (`rows_at_most`, WIRE), first (n + 1,) row of each message, heads,
+    code (n,) `Reject` or PENDING; `learned` is what auto settled on, changed in place.
     """
+    register, stack = np.empty((1, _REGISTER), np.int32), np.empty(DEPTH, np.int64)
+    octets, sec_mark, up = heads.octets, heads.sec_mark, heads.up
     n = 0
     for j in range(start.shape[0]):
         first[j] = n
-        head[j] = 0
         p, end = 8 * start[j], 8 * stop[j]
         s = sensor[j]
         kind, p = take(buf, p, end, 4)
@@ -113,18 +231,19 @@ def walk(
         elif edition[s] == EDITION_UNKNOWN:
             code[j] = _UNKNOWN_EDITION
         elif kind == RSM:
-            rows, p = _rsm(buf, p, end, wire, n, head, j)
+            rows, p = _rsm(buf, p, end, wire, n, octets, up, j)
             code[j] = max(p - FAULT, 0)
             if p < FAULT:
+                sec_mark[j] = wire[n, SEC_MARK]
                 n += rows
         elif kind == BSM:
             auto = edition[s] == EDITION_AUTO
             known = max(learned[s], EDITION_2019) if auto else edition[s]
-            q, matters = _bsm(buf, p, end, known == EDITION_2019, wire, n, head, j)
+            q, matters = _bsm(buf, p, end, known == EDITION_2019, wire, n, octets, j)
             if auto and matters:
                 if q >= FAULT:
                     other = EDITION_2019 + EDITION_2020 - known
-                    again, _ = _bsm(buf, p, end, other == EDITION_2019, wire, n, head, j)
+                    again, _ = _bsm(buf, p, end, other == EDITION_2019, wire, n, octets, j)
                     if again < FAULT:
                         q, known = again, other
                 if q < FAULT:
@@ -132,9 +251,26 @@ def walk(
                     wire[n, GUESSED] = 1
             code[j] = max(q - FAULT, 0)
             if q < FAULT:
+                sec_mark[j] = wire[n, SEC_MARK]
                 n += 1
-        elif kind <= RSI or kind >= 8:
-            code[j] = _UNKNOWN_MESSAGE
+        elif kind >= EXTENSION:
+            message, p, last, q = extension(buf, 8 * start[j], end)
+            heads.extension[j] = message
+            if message < 0 and q < FAULT:
+                code[j] = _UNKNOWN_MESSAGE
+            elif q >= FAULT:
+                code[j] = q - FAULT
+            elif message == _SSM_ID:
+                q, rows = run(ssm, buf, p, last, register, wire, n, stack)
+                q = finished(buf, q, last)
+                code[j] = max(q - FAULT, 0)
+                if q < FAULT:
+                    n = rows
+                    _ssm_head(register[0], heads, j, p)
+            else:
+                code[j] = _EXTENSION_CODE[message] if message < 64 else _UNKNOWN_MESSAGE
+        elif kind <= RSI:
+            code[j] = PENDING
         else:
             code[j] = _BAD_MAGIC
     first[start.shape[0]] = n
@@ -142,80 +278,38 @@ def walk(
 
 
 @kernel
-def decodes(buf: U1, start: int, stop: int) -> bool:
-    """Whether an RSM or BSM stands in these bytes, in any edition."""
-    wire = np.empty((16, WIRE), np.int32)
-    head = np.empty(1, np.int64)
-    end = 8 * stop
-    kind, p = take(buf, 8 * start, end, 4)
-    if kind == RSM:
-        return _rsm(buf, p, end, wire, 0, head, 0)[1] < FAULT
-    if kind == BSM:
-        return (
-            _bsm(buf, p, end, True, wire, 0, head, 0)[0] < FAULT
-            or _bsm(buf, p, end, False, wire, 0, head, 0)[0] < FAULT
-        )
-    return False
+def _ssm_head(row: I4, heads: Heads, j: int, p: int) -> None:
+    """What an SSM that begins at bit `p` says of itself."""
+    high, low = int(row[_SENDER]) & 0xFFFF_FFFF, int(row[_SENDER + 1]) & 0xFFFF_FFFF
+    heads.octets[j] = (high << 32) | low
+    heads.sec_mark[j] = row[_SENT]
+    heads.up[j] = row[_BASE + 2]
+    heads.base[j, 0], heads.base[j, 1] = row[_BASE], row[_BASE + 1]
+    heads.events[j] = row[_HAS_EVENTS] == 1
+    if row[_REGION] != ABSENT:
+        heads.region[j, 0], heads.region[j, 1] = p + row[_REGION], p + row[_REGION + 1]
 
 
 @kernel
-def _rsm(buf: U1, p: int, end: int, wire: I4, n: int, head: I8, j: int) -> tuple[int, int]:
+def _rsm(buf: U1, p: int, end: int, wire: I4, n: int, head: I8, up: I4, j: int) -> tuple[int, int]:
     """Roadside safety message from its extension bit; (participants, position)."""
     more, p = take(buf, p, end, 1)
     _, p = take(buf, p, end, 7)
     high, p = take(buf, p, end, 32)
     low, p = take(buf, p, end, 32)
     head[j] = (high << 32) | low
-    lat, lon, elevation, p = _position(buf, p, end)
+    lat, lon, elevation, p = position(buf, p, end)
+    up[j] = elevation
     count, p = take(buf, p, end, 4)
     if p >= FAULT:
         return 0, p
     for i in range(count + 1):
-        p = _participant(buf, p, end, lat, lon, elevation, wire, n + i)
+        p = participant(buf, p, end, lat, lon, elevation, wire, n + i)
         if p >= FAULT:
             return 0, p
     if more:
         p = additions(buf, p, end)
     return count + 1, finished(buf, p, end)
-
-
-@kernel
-def _participant(
-    buf: U1, p: int, end: int, lat: int, lon: int, elevation: int, wire: I4, n: int
-) -> int:
-    """One participant into row `n`; positions count from lat, lon, elevation."""
-    more, p = take(buf, p, end, 1)
-    has, p = take(buf, p, end, 6)
-    wire[n, PTC_TYPE], p = enumerated(buf, p, end, 3, 4)
-    wire[n, PTC_ID], p = take(buf, p, end, 16)
-    wire[n, SOURCE], p = enumerated(buf, p, end, 3, 7)
-    wire[n, HAS_ID] = has >> 5
-    if has & 0b100000:
-        high, p = take(buf, p, end, 32)
-        low, p = take(buf, p, end, 32)
-        wire[n, ID_HIGH], wire[n, ID_LOW] = np.int32(high), np.int32(low)
-    wire[n, SEC_MARK], p = take(buf, p, end, 16)
-    wire[n, LAT], wire[n, LON], wire[n, ELEVATION], p = _offset(buf, p, end, lat, lon, elevation)
-    wire[n, POS_CFD], wire[n, ELEVATION_CFD], p = _position_confidence(buf, p, end)
-    if has & 0b010000:
-        p = skip(p, end, 3)
-    wire[n, SPEED], p = take(buf, p, end, 13)
-    wire[n, HEADING], p = ranged(buf, p, end, 15, _HEADING_TOP)
-    if has & 0b001000:
-        _, p = ranged(buf, p, end, 8, 253)
-    speed_cfd = heading_cfd = 0
-    if has & 0b000100:
-        speed_cfd, heading_cfd, p = _motion_confidence(buf, p, end)
-    wire[n, SPEED_CFD], wire[n, HEADING_CFD] = speed_cfd, heading_cfd
-    if has & 0b000010:
-        p = _acceleration(buf, p, end)
-    wire[n, WIDTH], wire[n, LENGTH], wire[n, HEIGHT], p = _size(buf, p, end)
-    wire[n, CLASS] = ABSENT
-    if has & 0b000001:
-        wire[n, CLASS], p = _vehicle_class(buf, p, end)
-    if more:
-        p = additions(buf, p, end)
-    return p
 
 
 @kernel
@@ -236,7 +330,7 @@ def _bsm(
     wire[n, SEC_MARK], p = take(buf, p, end, 16)
     if has & 0b1000000:
         _, p = ranged(buf, p, end, 6, 39)
-    wire[n, LAT], wire[n, LON], wire[n, ELEVATION], p = _position(buf, p, end)
+    wire[n, LAT], wire[n, LON], wire[n, ELEVATION], p = position(buf, p, end)
     major, minor, orientation = 255, 255, 65535
     if has & 0b0100000:
         major, p = take(buf, p, end, 8)
@@ -245,21 +339,21 @@ def _bsm(
     wire[n, SEMI_MAJOR], wire[n, SEMI_MINOR], wire[n, ORIENTATION] = major, minor, orientation
     pos_cfd = elevation_cfd = 0
     if has & 0b0010000:
-        pos_cfd, elevation_cfd, p = _position_confidence(buf, p, end)
+        pos_cfd, elevation_cfd, p = position_confidence(buf, p, end)
     wire[n, POS_CFD], wire[n, ELEVATION_CFD] = pos_cfd, elevation_cfd
     p = skip(p, end, 3)
     wire[n, SPEED], p = take(buf, p, end, 13)
-    wire[n, HEADING], p = ranged(buf, p, end, 15, _HEADING_TOP)
+    wire[n, HEADING], p = ranged(buf, p, end, 15, HEADING_TOP)
     if has & 0b0001000:
         _, p = ranged(buf, p, end, 8, 253)
     speed_cfd = heading_cfd = 0
     if has & 0b0000100:
-        speed_cfd, heading_cfd, p = _motion_confidence(buf, p, end)
+        speed_cfd, heading_cfd, p = motion_confidence(buf, p, end)
     wire[n, SPEED_CFD], wire[n, HEADING_CFD] = speed_cfd, heading_cfd
-    p = _acceleration(buf, p, end)
+    p = acceleration(buf, p, end)
     wire[n, BRAKE_PEDAL], wire[n, WHEEL_BRAKES], p = _brakes(buf, p, end)
-    wire[n, WIDTH], wire[n, LENGTH], wire[n, HEIGHT], p = _size(buf, p, end)
-    wire[n, CLASS], p = _vehicle_class(buf, p, end)
+    wire[n, WIDTH], wire[n, LENGTH], wire[n, HEIGHT], p = size(buf, p, end)
+    wire[n, CLASS], p = vehicle_class(buf, p, end)
     events, matters = ABSENT, False
     if has & 0b0000010:
         events, matters, p = _safety(buf, p, end, of_2019)
@@ -272,128 +366,6 @@ def _bsm(
     if more:
         p = additions(buf, p, end)
     return finished(buf, p, end), matters
-
-
-@kernel
-def _latitude(buf: U1, p: int, end: int) -> tuple[int, int]:
-    raw, p = ranged(buf, p, end, 31, _LAT_TOP)
-    lat = raw - 900_000_000
-    return (ABSENT if lat == _LAT_NONE else lat), p
-
-
-@kernel
-def _longitude(buf: U1, p: int, end: int) -> tuple[int, int]:
-    raw, p = ranged(buf, p, end, 32, _LON_TOP)
-    lon = raw - 1_799_999_999
-    return (ABSENT if lon == _LON_NONE else lon), p
-
-
-@kernel
-def _elevation(buf: U1, p: int, end: int) -> tuple[int, int]:
-    raw, p = take(buf, p, end, 16)
-    return (ABSENT if raw == 0 else raw - 4096), p
-
-
-@kernel
-def _position(buf: U1, p: int, end: int) -> tuple[int, int, int, int]:
-    """Position3D: lat, lon in 1e-7 deg, elevation in 0.1 m."""
-    high, p = take(buf, p, end, 1)
-    lat, p = _latitude(buf, p, end)
-    lon, p = _longitude(buf, p, end)
-    elevation = ABSENT
-    if high:
-        elevation, p = _elevation(buf, p, end)
-    return lat, lon, elevation, p
-
-
-@kernel
-def _offset(
-    buf: U1, p: int, end: int, lat0: int, lon0: int, elevation0: int
-) -> tuple[int, int, int, int]:
-    """PositionOffsetLLV: longitude before latitude, alternatives 6 absolute."""
-    high, p = take(buf, p, end, 1)
-    choice, p = ranged(buf, p, end, 3, 6)
-    if choice == 6:
-        lon, p = _longitude(buf, p, end)
-        lat, p = _latitude(buf, p, end)
-    else:
-        n = _OFFSET_BITS[choice]
-        lon, p = take(buf, p, end, n)
-        lat, p = take(buf, p, end, n)
-        lon += lon0 - (1 << (n - 1))
-        lat += lat0 - (1 << (n - 1))
-        if lat0 == ABSENT or lon0 == ABSENT:
-            lat = lon = ABSENT
-        elif lat > 900_000_000 or lat < -900_000_000:
-            return ABSENT, ABSENT, ABSENT, (p if p >= FAULT else VALUE_RANGE)
-        elif lon > 1_800_000_000:
-            lon -= 3_600_000_000
-        elif lon < -1_800_000_000:
-            lon += 3_600_000_000
-    elevation = ABSENT
-    if high:
-        choice, p = ranged(buf, p, end, 3, 6)
-        if choice == 6:
-            elevation, p = _elevation(buf, p, end)
-        else:
-            raw, p = take(buf, p, end, 7 + choice)
-            if raw != 0 and elevation0 != ABSENT:
-                elevation = elevation0 + raw - (1 << (6 + choice))
-    return lat, lon, elevation, p
-
-
-@kernel
-def _position_confidence(buf: U1, p: int, end: int) -> tuple[int, int, int]:
-    high, p = take(buf, p, end, 1)
-    horizontal, p = take(buf, p, end, 4)
-    vertical = 0
-    if high:
-        vertical, p = take(buf, p, end, 4)
-    return horizontal, vertical, p
-
-
-@kernel
-def _motion_confidence(buf: U1, p: int, end: int) -> tuple[int, int, int]:
-    has, p = take(buf, p, end, 3)
-    speed = heading = 0
-    if has & 0b100:
-        speed, p = take(buf, p, end, 3)
-    if has & 0b010:
-        heading, p = take(buf, p, end, 3)
-    if has & 0b001:
-        p = skip(p, end, 2)
-    return speed, heading, p
-
-
-@kernel
-def _acceleration(buf: U1, p: int, end: int) -> int:
-    _, p = ranged(buf, p, end, 12, 4001)
-    _, p = ranged(buf, p, end, 12, 4001)
-    _, p = ranged(buf, p, end, 8, 254)
-    _, p = ranged(buf, p, end, 16, 65534)
-    return p
-
-
-@kernel
-def _size(buf: U1, p: int, end: int) -> tuple[int, int, int, int]:
-    high, p = take(buf, p, end, 1)
-    width, p = take(buf, p, end, 10)
-    length, p = take(buf, p, end, 12)
-    height = 0
-    if high:
-        height, p = take(buf, p, end, 7)
-    return width, length, height, p
-
-
-@kernel
-def _vehicle_class(buf: U1, p: int, end: int) -> tuple[int, int]:
-    more, p = take(buf, p, end, 1)
-    fuel, p = take(buf, p, end, 1)
-    value, p = take(buf, p, end, 8)
-    p = skip(p, end, 4 * fuel)
-    if more:
-        p = additions(buf, p, end)
-    return value, p
 
 
 @kernel
@@ -450,12 +422,12 @@ def _path_history(buf: U1, p: int, end: int, of_2019: bool) -> tuple[bool, int]:
     for _ in range(count + 1):
         extended, p = take(buf, p, end, 1)
         has, p = take(buf, p, end, 3)
-        _, _, _, p = _offset(buf, p, end, ABSENT, ABSENT, ABSENT)
+        _, _, _, p = offset(buf, p, end, ABSENT, ABSENT, ABSENT)
         _, p = ranged(buf, p, end, 16, 65534)
         if has & 0b100:
             p = skip(p, end, 13)
         if has & 0b010:
-            _, _, p = _position_confidence(buf, p, end)
+            _, _, p = position_confidence(buf, p, end)
         if has & 0b001:
             _, p = ranged(buf, p, end, 8, 240)
         if extended:
@@ -474,16 +446,16 @@ def _full_position(buf: U1, p: int, end: int, of_2019: bool) -> int:
         has = ((has & 0b1111000) << 1) | (has & 0b111)
     if has & 0b10000000:
         p = _date_time(buf, p, end, of_2019)
-    _, _, _, p = _position(buf, p, end)
+    _, _, _, p = position(buf, p, end)
     if has & 0b01000000:
-        _, p = ranged(buf, p, end, 15, _HEADING_TOP)
+        _, p = ranged(buf, p, end, 15, HEADING_TOP)
     p = skip(p, end, 3 * ((has >> 5) & 1) + 13 * ((has >> 4) & 1) + 32 * ((has >> 3) & 1))
     if has & 0b00000100:
-        _, _, p = _position_confidence(buf, p, end)
+        _, _, p = position_confidence(buf, p, end)
     if has & 0b00000010:
         _, p = ranged(buf, p, end, 6, 39)
     if has & 0b00000001:
-        _, _, p = _motion_confidence(buf, p, end)
+        _, _, p = motion_confidence(buf, p, end)
     if more:
         p = additions(buf, p, end)
     return p

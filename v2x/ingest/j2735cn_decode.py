@@ -1,7 +1,8 @@
 """Roadside messages of YD/T 3709-2020: a run of them in one call, for the formats that carry them.
 
-`v2x.ingest.j2735cn` reads the bits and `v2x.ingest.j2735cn_rows` makes the rows; here they get
-their identities: ``bsm:`` and 16 hex digits for vehicles, ``rsu:`` and its name for the unit.
+`v2x.ingest.j2735cn` reads RSM, BSM and SSM and `v2x.ingest.j2735cn_rows` makes their rows;
+`v2x.ingest.j2735cn_told` does both for RSI, SPAT and MAP. Here all get their identities: ``bsm:``
+and 16 hex digits for vehicles, ``rsu:`` and its name for the unit, ``obstacle:<unit>/<obsId>``.
 """
 
 from dataclasses import dataclass, field
@@ -13,19 +14,21 @@ from numpy.typing import NDArray
 from v2x.columns import I4, I8, U1
 from v2x.frames import FrameBatch
 from v2x.geodesy import wgs84_from_gcj02
-from v2x.ingest.decoded import Decoded
+from v2x.ingest.decoded import ACCEPTED, Decoded
 from v2x.ingest.j2735cn import (
     EDITION_UNKNOWN,
     EDITIONS,
-    HAS_ID,
-    ID_HIGH,
-    ID_LOW,
-    SEC_MARK,
-    WIRE,
+    PENDING,
+    SSM_PROGRAM,
+    Heads,
     rows_at_most,
     walk,
 )
+from v2x.ingest.j2735cn_names import ident_text
+from v2x.ingest.j2735cn_parts import HAS_ID, ID_HIGH, ID_LOW, WIRE
 from v2x.ingest.j2735cn_rows import Said, Seen, become, tables_of
+from v2x.ingest.j2735cn_told import Told, bits_at, hashed, tell
+from v2x.ingest.j2735cn_types import SSM
 from v2x.observations import Observations, ident_of
 from v2x.readings import Name, Readings
 from v2x.sensors import Datum, SensorTable
@@ -40,32 +43,34 @@ class Memory:
 
     Attributes
     ----------
-    learned
-        (sensors,) u1 edition that "auto" settled on by the last path history that showed it.
+    learned, unit
+        (sensors,) u1 edition that "auto" settled on: by the last path history of a vehicle that
+        showed it, and by the last RSI or MAP of the unit itself. They are different writers.
     names
         Hash and identity text by (scheme, 8 octets): at hand, not needed; a copy has none.
+    told
+        What RSI, SPAT and MAP need at hand; likewise.
     """
 
     learned: U1 = field(default_factory=lambda: np.zeros(0, np.uint8))
+    unit: U1 = field(default_factory=lambda: np.zeros(0, np.uint8))
     names: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
+    told: Told = field(default_factory=Told)
 
-    def __reduce__(self) -> tuple[type["Memory"], tuple[U1]]:
-        return Memory, (self.learned.copy(),)
+    def __reduce__(self) -> tuple[type["Memory"], tuple[U1, U1]]:
+        return Memory, (self.learned.copy(), self.unit.copy())
 
     def state(self) -> dict[str, Any]:
         """What must survive a restart."""
-        return {"learned": self.learned}
+        return {"learned": self.learned, "unit": self.unit}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Put back what `state` gave."""
-        self.learned = state["learned"]
+        self.learned, self.unit = state["learned"], state["unit"]
 
     def fit(self, sensors: int) -> None:
         """Make room for all rows of the sensor table."""
-        if self.learned.shape[0] < sensors:
-            grown = np.zeros(sensors, np.uint8)
-            grown[: self.learned.shape[0]] = self.learned
-            self.learned = grown
+        self.learned, self.unit = _grown(self.learned, sensors), _grown(self.unit, sensors)
 
     def idents(self, scheme: str, octets: NDArray[np.uint64], used: dict[int, str]) -> I8:
         """(n,) hashes of 8-octet ids, -1 for all zero; the texts go into `used`."""
@@ -85,25 +90,17 @@ class Memory:
         return hashes[back]
 
 
-def ident_text(scheme: str, octets: bytes) -> str:
-    """Identity text of an 8-octet id: ``bsm:`` in hex, ``rsu:`` in ASCII where it is that.
-
-    Empty for padding alone (NUL, and blanks in a unit's name).
-    """
-    if not octets.strip(b"\0"):
-        return ""
-    if scheme == "rsu":
-        name = octets.strip(b"\0 ")
-        if not name:
-            return ""
-        if all(0x20 < c < 0x7F for c in name):
-            return f"rsu:{name.decode('ascii')}"
-    return f"{scheme}:{octets.hex()}"
+def _grown(editions: U1, sensors: int) -> U1:
+    if editions.shape[0] >= sensors:
+        return editions
+    grown = np.zeros(sensors, np.uint8)
+    grown[: editions.shape[0]] = editions
+    return grown
 
 
 @dataclass(frozen=True)
 class Messages:
-    """What a run of messages gave; `code` (n,) per message, `sec_mark` of its first row or -1."""
+    """What a run of messages gave; `code` (n,) per message, `sec_mark` of each or -1."""
 
     decoded: Decoded
     code: U1
@@ -125,18 +122,22 @@ def decode_messages(
     )
     n = start.shape[0]
     wire = np.empty((rows_at_most(batch.buf, start, stop), WIRE), np.int32)
-    first, head, code = np.empty(n + 1, np.int64), np.empty(n, np.int64), np.empty(n, np.uint8)
-    rows = walk(batch.buf, start, stop, sensor, edition, memory.learned, wire, first, head, code)
+    first, heads, code = np.empty(n + 1, np.int64), Heads.room(n), np.empty(n, np.uint8)
+    rows = walk(
+        batch.buf, start, stop, sensor, edition, memory.learned, SSM_PROGRAM, wire, first, heads,
+        code,
+    )  # fmt: skip
     made = Observations.blank(rows)
     row = np.empty(rows, np.int64)
     seen = Seen(row, *(getattr(made, name) for name in Seen._fields[1:]))
-    said_most = rows + 3 * n
+    said_most = rows + 4 * n
     said = Said(
         np.empty(said_most, np.int32), np.empty(said_most, np.int64),
-        np.empty(said_most, np.uint16), np.empty(said_most),
-        np.full(said_most, np.nan), np.full(said_most, np.nan),
+        np.empty(said_most, np.uint16), np.empty(said_most), np.full(said_most, np.nan),
+        np.full(said_most, np.nan), np.full(said_most, -1, np.int64),
     )  # fmt: skip
-    k, m = become(wire, first, outer, sensor, recv_ns, code, tables_of(sensors), seen, said)
+    tables = tables_of(sensors)
+    k, m = become(wire, first, heads, outer, sensor, recv_ns, code, tables, seen, said)
     if k < rows:
         made, row = made.take(slice(k)), row[:k]
     idents: dict[int, str] = {}
@@ -145,30 +146,76 @@ def decode_messages(
         high, low = wire[row[named], ID_HIGH], wire[row[named], ID_LOW]
         octets = (high.view(np.uint32).astype(np.uint64) << np.uint64(32)) | low.view(np.uint32)
         made.ident[named] = memory.idents("bsm", octets, idents)
-    readings = _readings(said, m, outer, sensor, recv_ns, head, sensors, memory, idents)
-    sec_mark = np.full(n, -1, np.int64)
-    full = first[1:] > first[:-1]
-    sec_mark[full] = wire[first[:-1][full], SEC_MARK]
-    return Messages(Decoded(made, readings, code, idents), code, sec_mark)
+    readings = [_readings(said, m, outer, sensor, recv_ns, heads, memory, idents)]
+    counts = _skipped(heads, code)
+    _hash_coverage(batch, heads, said, readings[0], idents)
+    pending = np.flatnonzero((code == PENDING) | (np.isin(code, ACCEPTED) & (heads.events > 0)))
+    if pending.size:
+        more, told = tell(
+            batch, start, stop, pending, outer, edition, memory.unit, tables, heads, code,
+            memory.told, idents, counts,
+        )  # fmt: skip
+        readings.append(told)
+        if len(more):
+            made = Observations.concat([made, more])
+            made = made.take(np.argsort(made.frame, kind="stable"))
+    said_all = Readings.concat(readings)
+    if len(readings) > 1 and len(said_all):
+        said_all = said_all.take(np.argsort(said_all.frame, kind="stable"))
+    _to_wgs84(said_all, sensors)
+    return Messages(Decoded(made, said_all, code, idents, counts=counts), code, heads.sec_mark)
+
+
+def _skipped(heads: Heads, code: U1) -> dict[str, int]:
+    """Messages of T/CSAE 157 that were not read, by id."""
+    ids = heads.extension[(heads.extension >= 0) & (heads.extension != SSM)]
+    known, how_many = np.unique(ids, return_counts=True)
+    return {f"extension_{i}": n for i, n in zip(known.tolist(), how_many.tolist(), strict=True)}
 
 
 def _readings(
-    said: Said, m: int, outer: I4, sensor: I4, recv_ns: I8, head: I8, sensors: SensorTable,
-    memory: Memory, idents: dict[int, str],
+    said: Said, m: int, outer: I4, sensor: I4, recv_ns: I8, heads: Heads, memory: Memory,
+    idents: dict[int, str],
 ) -> Readings:  # fmt: skip
-    """Readings of the messages; about the unit (RSM) or the vehicle (BSM) named at their head."""
+    """Readings of the messages; about the unit or vehicle at their head, or an obstacle."""
     message, name = said.frame[:m], said.name[:m]
-    lat, lon = said.lat[:m], said.lon[:m]
-    octets = head[message].view(np.uint64)
-    of_unit = (name == Name.RSM_COUNT) | (name == Name.RSU_LOCATION)
+    octets = heads.octets[message].view(np.uint64)
+    of_vehicle = np.isin(name, (Name.BSM_EVENTS, Name.SIREN, Name.BRAKE))
     who = np.empty(m, np.int64)
-    for scheme, mask in (("rsu", of_unit), ("bsm", ~of_unit)):
+    for scheme, mask in (("rsu", ~of_vehicle), ("bsm", of_vehicle)):
         if mask.any():
             who[mask] = memory.idents(scheme, octets[mask], idents)
-    shifted = np.flatnonzero(np.isfinite(lat) & (sensors.datum()[sensor[message]] == Datum.GCJ02))
-    if shifted.size:
-        lat[shifted], lon[shifted] = wgs84_from_gcj02(lat[shifted], lon[shifted])
+    for i in np.flatnonzero(said.number[:m] >= 0).tolist():
+        unit = ident_text("rsu", int(octets[i]).to_bytes(8, "big")).removeprefix("rsu:")
+        text = f"obstacle:{unit}/{said.number[i]}"
+        who[i] = ident_of(text)
+        idents[int(who[i])] = text
     return Readings(
         outer[message], said.t_ns[:m], recv_ns[message], sensor[message], who, name,
-        said.value[:m], np.full(m, -1, np.int64), lat, lon,
+        said.value[:m], np.full(m, -1, np.int64), said.lat[:m], said.lon[:m],
     )  # fmt: skip
+
+
+def _hash_coverage(
+    batch: FrameBatch, heads: Heads, said: Said, readings: Readings, idents: dict[int, str]
+) -> None:
+    """Put the hash of its polygons, and of the place they count from, into each COVERAGE_HASH."""
+    for i in np.flatnonzero(readings.name == Name.COVERAGE_HASH).tolist():
+        j = said.frame[i]
+        first, behind = heads.region[j].tolist()
+        size = behind - first
+        octets = bits_at(batch.buf, first, size).to_bytes((size + 7) // 8, "big")
+        value, text = hashed("coverage", octets + heads.base[j].tobytes())
+        readings.value[i], readings.ident2[i] = value, ident_of(text)
+        idents[int(readings.ident2[i])] = text
+
+
+def _to_wgs84(readings: Readings, sensors: SensorTable) -> None:
+    """Convert the places of readings of GCJ-02 sensors."""
+    if not len(readings):
+        return
+    shifted = sensors.datum()[readings.sensor] == Datum.GCJ02
+    rows = np.flatnonzero(shifted & np.isfinite(readings.lat))
+    if rows.size:
+        lat, lon = readings.lat, readings.lon
+        lat[rows], lon[rows] = wgs84_from_gcj02(lat[rows], lon[rows])

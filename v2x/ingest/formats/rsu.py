@@ -22,19 +22,24 @@ A frame of several messages is good if one of them is; those that are not are co
 Readings of every good frame, about ``rsu:<rsuID>``: RSU_CLOCK_OFFSET_S, envelope time minus
 arrival (with the delay of the link), and RSU_INNER_OFFSET_S, time of the first message minus
 envelope time, both of the unit's own clocks and within half a minute, since a message carries the
-second of the minute only. Their event time is the arrival.
+second of the minute only. Their event time is the arrival. Where the envelope's clock is wrong (no
+time, ahead, a day behind, whole hours off) the rows inside are flagged `Flag.TIME_SUSPECT`, though
+their own second of the minute counts.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from v2x.columns import I4, I8, U1
+from v2x.columns import B1, I4, I8, U1
 from v2x.frames import FrameBatch
 from v2x.ingest.decoded import ACCEPTED, Decoded, Reject
-from v2x.ingest.j2735cn import decodes
 from v2x.ingest.j2735cn_decode import Memory, Messages, decode_messages
+from v2x.ingest.j2735cn_map import described
+from v2x.ingest.j2735cn_plain import readable
+from v2x.ingest.j2735cn_unit import SLACK_NS, wrong_clock
 from v2x.jit import kernel
+from v2x.observations import Flag
 from v2x.readings import Name, Readings
 from v2x.sensors import SensorTable
 
@@ -44,6 +49,7 @@ MOST_MS = 9_000_000_000_000
 
 MINUTE_MS = 60_000
 _SEC_MARK_TOP = 61_000
+_SINGLE, _MULTIPLE = 1, 2
 _OK = int(Reject.OK)
 _SHORT = int(Reject.SHORT)
 _BAD_LENGTH = int(Reject.BAD_LENGTH)
@@ -74,17 +80,25 @@ def _is_multiple(buf: U1, a: int, b: int) -> bool:
 
 
 @kernel
-def _messages_at_most(buf: U1, off: I8) -> int:
-    """Upper bound of the messages in all envelopes."""
+def _look(buf: U1, off: I8, form: U1) -> int:
+    """Forms that the lengths of every envelope fit (`_SINGLE`, `_MULTIPLE`) -> form (n,).
+
+    An upper bound of the messages in all of them.
+    """
     n = 0
     for i in range(off.shape[0] - 1):
         a, b = off[i], off[i + 1]
-        n += max(1, int(buf[a + HEAD])) if b - a > HEAD and _is_multiple(buf, a, b) else 1
+        form[i] = 0
+        if b - a >= HEAD + 2 and a + HEAD + 2 + _u16(buf, a + HEAD) == b:
+            form[i] = _SINGLE
+        if b - a > HEAD and _is_multiple(buf, a, b):
+            form[i] |= _MULTIPLE
+        n += max(1, int(buf[a + HEAD])) if form[i] & _MULTIPLE else 1
     return n
 
 
 @kernel
-def _open(buf: U1, off: I8, head: _Head, start: I8, stop: I8, outer: I4) -> int:
+def _open(buf: U1, off: I8, form: U1, head: _Head, start: I8, stop: I8, outer: I4) -> int:
     """Split every envelope; the number of messages in start, stop (bytes) and outer (frame)."""
     name, unix_ms, code = head
     n = 0
@@ -104,15 +118,11 @@ def _open(buf: U1, off: I8, head: _Head, start: I8, stop: I8, outer: I4) -> int:
             value = (value << 8) | int(buf[a + 15 - c])
         if 0 < value < MOST_MS:
             unix_ms[i] = value
-        single = b - a >= HEAD + 2 and a + HEAD + 2 + _u16(buf, a + HEAD) == b
-        multiple = _is_multiple(buf, a, b)
-        if single and multiple:
-            single = decodes(buf, a + HEAD + 2, b)
         code[i] = _OK
-        if single:
+        if form[i] & _SINGLE:
             start[n], stop[n], outer[n] = a + HEAD + 2, b, i
             n += 1
-        elif multiple:
+        elif form[i] & _MULTIPLE:
             at = a + HEAD + 1
             for _ in range(int(buf[a + HEAD])):
                 start[n], stop[n], outer[n] = at + 2, at + 2 + _u16(buf, at), i
@@ -121,6 +131,15 @@ def _open(buf: U1, off: I8, head: _Head, start: I8, stop: I8, outer: I4) -> int:
         else:
             code[i] = _BAD_LENGTH
     return n
+
+
+@kernel
+def _wrong(unix_ms: I8, offset_ns: I8) -> B1:
+    """(n,) whether the clock of each envelope is wrong: no time at all, or by `wrong_clock`."""
+    wrong = np.empty(unix_ms.shape[0], np.bool_)
+    for i in range(unix_ms.shape[0]):
+        wrong[i] = unix_ms[i] < 0 or wrong_clock(offset_ns[i], SLACK_NS)
+    return wrong
 
 
 class RSU:
@@ -137,18 +156,14 @@ class RSU:
         return Memory()
 
     def decode(self, batch: FrameBatch, sensors: SensorTable, state: Memory) -> Decoded:
-        """Rows of every RSM and BSM inside; one code an envelope."""
-        frames = len(batch)
-        head = _Head(
-            np.empty(frames, np.int64), np.empty(frames, np.int64), np.empty(frames, np.uint8)
-        )
-        most = _messages_at_most(batch.buf, batch.off)
-        start, stop = np.empty(most, np.int64), np.empty(most, np.int64)
-        outer = np.empty(most, np.int32)
-        n = _open(batch.buf, batch.off, head, start, stop, outer)
-        start, stop, outer = start[:n], stop[:n], outer[:n]
+        """Rows of every message inside; one code an envelope."""
+        head, start, stop, outer = _opened(batch)
         inner = decode_messages(batch, start, stop, outer, sensors, state)
+        rows = inner.decoded.observations
+        offset_ns = head.unix_ms * 1_000_000 - batch.recv_ns
+        rows.flags[_wrong(head.unix_ms, offset_ns)[rows.frame]] |= np.uint16(Flag.TIME_SUSPECT)
         code, counts = _folded(head.code, outer, inner.code)
+        counts |= inner.decoded.counts
         idents = dict(inner.decoded.idents)
         clocks = _clocks(batch, head, outer, inner, code, state, idents)
         readings = Readings.concat([clocks, inner.decoded.readings])
@@ -156,12 +171,37 @@ class RSU:
             readings = readings.take(np.argsort(readings.frame, kind="stable"))
         return Decoded(inner.decoded.observations, readings, code, idents, counts=counts)
 
+    def extra(self, payload: bytes) -> dict[str, Any]:
+        """Every message inside as plain data."""
+        batch = FrameBatch.of(self.name, [payload], [0], [0])
+        head, start, stop, _ = _opened(batch)
+        inner = zip(start.tolist(), stop.tolist(), strict=True)
+        messages = [described(payload[a:b]) for a, b in inner]
+        if head.code[0] != _OK or not any(messages):
+            return {}
+        return {"unix_ms": int(head.unix_ms[0]), "messages": messages}
+
     def finish(self, sensors: SensorTable, state: Memory) -> Decoded:
         """Nothing is ever pending."""
         return Decoded.nothing()
 
 
 FORMATS = (RSU(),)
+
+
+def _opened(batch: FrameBatch) -> tuple[_Head, I8, I8, I4]:
+    """Envelopes, and start, stop (bytes) and envelope of every message in them."""
+    n = len(batch)
+    form = np.empty(n, np.uint8)
+    most = _look(batch.buf, batch.off, form)
+    for i in np.flatnonzero(form == _SINGLE | _MULTIPLE).tolist():
+        if not readable(batch.payload(i)[HEAD + 2 :]):
+            form[i] = _MULTIPLE
+    head = _Head(np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.uint8))
+    start, stop = np.empty(most, np.int64), np.empty(most, np.int64)
+    outer = np.empty(most, np.int32)
+    m = _open(batch.buf, batch.off, form, head, start, stop, outer)
+    return head, start[:m], stop[:m], outer[:m]
 
 
 def _folded(code: U1, outer: I4, inner: U1) -> tuple[U1, dict[str, int]]:
