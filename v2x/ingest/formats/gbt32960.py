@@ -25,7 +25,8 @@ It has no direction: a velocity is known only where the vehicle stands. It has n
 Becomes: observation with `ident` ``vin:<hash>``, kind car 0.4 or what the fleet table says; GCJ-02
 is converted and flagged, another datum flagged `Flag.DATUM_UNCERTAIN`; sent again: `Flag.BACKLOG`.
 Readings FIX, VEHICLE_SPEED, ODOMETER_M, STATE_OF_CHARGE, VEHICLE_ALARM_LEVEL, VEHICLE_ALARM_BITS;
-LOGIN 1 or 0; HEARTBEAT for the others, and without a position. Times that are not believed: as in `formats/jt808.py`.
+LOGIN 1 or 0; HEARTBEAT for the others, and without a position. Times that are not believed: as in
+`formats/jt808.py`.
 
 Refused by name: less than header and check byte, or less data than it says (short), another
 beginning (bad_magic), encrypted data, commands no vehicle sends (unknown_message), data of which
