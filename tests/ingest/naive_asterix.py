@@ -107,10 +107,9 @@ def records(payload):
                         items[f"{name}/{i + 1}"], q = take(payload, q, end, forms[i])
                 else:
                     items[name], q = take(payload, q, end, form)
-            if category == 62 and "105" in items:
-                lat, lon = number(items["105"][:4], 1), number(items["105"][4:], 1)
-                if abs(lat) > 2**24 or abs(lon) > 2**25:
-                    raise RefusedError(Reject.UNKNOWN_EDITION)
+            lat, lon = position(category, items)
+            if abs(lat) > 90 or abs(lon) > 180:
+                raise RefusedError(Reject.UNKNOWN_EDITION)
             found.append((category, items))
         blocks += 1
         p = end
@@ -124,6 +123,15 @@ def number(octets, step, *, bits=None, signed=True):
     if signed and raw >> (width - 1):
         raw -= 1 << width
     return raw * step
+
+
+def position(category, items):
+    """Degrees; NaN where the record has none."""
+    for of, item, step in ((62, "105", 2**25), (21, "131", 2**30), (21, "130", 2**23)):
+        if category == of and item in items:
+            half = len(items[item]) // 2
+            return number(items[item][:half], 180 / step), number(items[item][half:], 180 / step)
+    return nan, nan
 
 
 # --- places --------------------------------------------------------------------------------------
@@ -478,6 +486,68 @@ def plot(i, row, facts, sensor):
     return not coasts, coasts, ends
 
 
+def squitter(i, row, facts, sensor):
+    """Category 021."""
+    octet = dict(enumerate(i.get("040", b"")))
+    row["flags"] |= Flag.SELF_REPORTED
+    if octet.get(1, 0) & 0x30:
+        row["flags"] |= Flag.SIMULATED
+    if octet.get(1, 0) >> 1 & 3 == 1 or octet.get(2, 0) & 0b0010_1010:
+        row["flags"] |= Flag.LOW_QUALITY
+    if 1 in octet:
+        facts[Name.GROUND_BIT] = octet[1] >> 6 & 1
+    if "161" in i:
+        row["track_ref"] = int.from_bytes(i["161"], "big") & 0xFFF
+    address = i.get("080", b"")
+    if address not in (b"", b"\0\0\0", b"\xff\xff\xff"):
+        scheme = "adsb18" if octet.get(0, 0) >> 5 == 3 else "icao"
+        facts["who"] = f"{scheme}:{address.hex()}"
+    text = letters(i["170"]) if "170" in i else None
+    facts["name"] = text and f"callsign:{text}"
+    if "070" in i:
+        facts[Name.SQUAWK] = int(f"{int.from_bytes(i['070'], 'big') & 0xFFF:o}")
+    facts[Name.EMERGENCY] = (i["200"][0] >> 2 & 7 or None) if "200" in i else None
+    if "132" in i:
+        row["rssi"] = number(i["132"], 1)
+    height = near_earth(number(i["140"], 6.25 * FT)) if "140" in i else nan
+    pressure = near_earth(number(i["145"], FL)) if "145" in i else nan
+    if isfinite(pressure):
+        facts[Name.PRESSURE_ALTITUDE] = pressure
+        if isfinite(height):
+            facts[Name.GEO_MINUS_BARO_M] = height - pressure
+        else:
+            row["flags"] |= Flag.HEIGHT_BAROMETRIC
+    if "160" in i and not i["160"][0] & 0x80:
+        v = number(i["160"][:2], NM / 2**14, signed=False)
+        course = radians(number(i["160"][2:], 360 / 65536, signed=False))
+        row["vel"][:2] = believable(v * sin(course), v * cos(course))
+    for item in ("155", "157"):
+        if item in i and not i[item][0] & 0x80:
+            row["vel"][2] = number(i[item], 6.25 * FT / 60, bits=15)
+    sd = sd_up = nan
+    quality = i.get("090", b"")
+    if len(quality) > 1:
+        nacp = quality[1] >> 1 & 15
+        facts[Name.NIC], facts[Name.NACP] = quality[0] >> 1 & 15, nacp
+        epu = (nan, 18520, 7408, 3704, 1852, 926, 555.6, 185.2, 92.6, 30, 10, 3, 1, nan, nan, nan)
+        sd = epu[nacp] / 2
+        row["vel_sd"] = {1: 10, 2: 3, 3: 1, 4: 0.3}.get(quality[0] >> 5, nan) / 2
+        if len(quality) > 2:
+            sd_up = {1: 75.0, 2: 22.5}.get(quality[2] >> 1 & 3, nan)
+    sd = max(sd, sensor.sd_m) if isfinite(sd) and isfinite(sensor.sd_m) else sd
+    sd = sd if isfinite(sd) else (sensor.sd_m if isfinite(sensor.sd_m) else 30.0)
+    sd_up = np.fmax(15.0 if isnan(sd_up) else sd_up, sensor.sd_up_m)
+    row["kind"] = (emitter_kind(i["020"][0]) if "020" in i else 0) or Kind.AIRCRAFT
+    row["kind_conf"] = 0.9 if "020" in i and emitter_kind(i["020"][0]) else 0.6
+    lat, lon = position(21, i)
+    monitor = bool(octet.get(0, 0) & 2)
+    if monitor or isnan(lat) or (abs(lat) <= 0.01 and abs(lon) <= 0.01):
+        return False
+    up = sd_up**2 if isfinite(height) else nan
+    row.update(lat=lat, lon=lon, height=height, cov=np.array([sd * sd, 0, 0, sd * sd, 0, up]))
+    return True
+
+
 def service(i, facts):
     if "041" in i:
         facts[Name.ANTENNA_PERIOD_S] = number(i["041"], 1 / 128, signed=False)
@@ -499,8 +569,12 @@ def system(i, facts):
 
 ORDER = (
     Name.PRESSURE_ALTITUDE, Name.SQUAWK, Name.EMERGENCY, Name.RADAR_STATUS, Name.ANTENNA_PERIOD_S,
-    Name.RADAR_RANGE_ERROR_M, Name.RADAR_AZ_ERROR,
+    Name.RADAR_RANGE_ERROR_M, Name.RADAR_AZ_ERROR, Name.GROUND_BIT, Name.NACP, Name.NIC,
+    Name.GEO_MINUS_BARO_M,
 )  # fmt: skip
+
+
+CLOCKS = {62: "070", 48: "140", 34: "030", 65: "030", 21: "071 073 077"}
 
 
 def decode(payloads, recv, sensor_rows, table):
@@ -522,11 +596,16 @@ def decode(payloads, recv, sensor_rows, table):
                 kept, coasts, ends = track(i, row, facts, table[s])
             elif category == 48:
                 kept, coasts, ends = plot(i, row, facts, table[s])
+            elif category == 21:
+                kept = squitter(i, row, facts, table[s])
             elif category == 34:
                 service(i, facts)
             else:
                 system(i, facts)
-            clock = i.get({62: "070", 48: "140", 34: "030", 65: "030"}[category])
+            clocks = {62: "070", 48: "140", 34: "030", 65: "030", 21: "071 073 077"}[
+                category
+            ].split()
+            clock = next((i[item] for item in clocks if item in i), None)
             ticks = int.from_bytes(clock, "big") if clock else None
             t = r
             if ticks is None or ticks >= 86_401 * 128:

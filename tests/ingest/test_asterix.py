@@ -411,6 +411,33 @@ def test_status_messages_are_readings():
     assert told(system, Name.RADAR_STATUS) == [16 | 2 | 4]
 
 
+def test_a_squitter_is_a_self_report_with_its_own_accuracy():
+    items = {
+        "010": b"\x19\x0a", "040": b"\x00", "073": b"\x0f\xc3\xc0", "080": b"\x78\x0a\xbc",
+        "130": (round(39.2 / 180 * 2**23)).to_bytes(3, "big")
+        + (round(117.4 / 180 * 2**23)).to_bytes(3, "big"),
+        "140": b"\x00\x40", "145": b"\x00\x28", "090": b"\x25\x14", "020": b"\x0d",
+        "170": six_bit("UAS7"),
+    }  # fmt: skip
+    made = one(items, 21, sensor="tracks")
+    o = made.observations
+    assert o.t_ns[0] == T
+    assert (o.lat[0], o.lon[0]) == pytest.approx((39.2, 117.4), abs=2e-5)
+    assert o.height[0] == pytest.approx(400 * 0.3048)
+    assert o.cov[0, 0] == 25.0
+    assert o.kind[0] == Kind.UAS
+    assert o.flags[0] == Flag.SELF_REPORTED
+    assert made.idents[int(o.ident[0])] == "icao:780abc"
+    assert told(made, Name.NACP) == [10]
+    assert told(made, Name.GEO_MINUS_BARO_M) == [pytest.approx((400 - 1000) * 0.3048)]
+    hidden = one(items | {"040": b"\x60"}, 21)
+    assert "adsb18:780abc" in hidden.idents.values()
+    fixed = one(items | {"040": b"\x02"}, 21)
+    assert not len(fixed.observations)
+    assert fixed.counts == {"site_monitor": 1}
+    assert FORMAT.timed(encode_block(21, [items]))
+
+
 # --- envelope ------------------------------------------------------------------------------------
 
 
@@ -477,7 +504,7 @@ def test_a_frame_with_its_own_time_is_known_by_it():
     assert not FORMAT.timed(b"")
 
 
-@given(st.binary(max_size=80), st.sampled_from([34, 48, 62, 65]))
+@given(st.binary(max_size=80), st.sampled_from(list(LAYOUTS)))
 @settings(max_examples=300 if not SOAK else 20_000, deadline=None)
 def test_any_bytes_in_a_block_give_what_the_plain_twin_gives(body, category):
     payload = bytes([category]) + (3 + len(body)).to_bytes(2, "big") + body

@@ -21,6 +21,7 @@ RECV = parse_iso("2026-11-24T02:14:32Z")
 TABLE = SensorTable.of([Sensor("s", "asterix", lat=39.124, lon=117.346, hae_m=22.0)])
 SOAK = os.environ.get("V2X_SOAK") == "1"
 EDITIONS = {category: spec.manifest["CATS"][category] for category in LAYOUTS}
+EDITIONS[21] = [edition for edition in EDITIONS[21] if edition.cv_edition >= (2, 1)]
 
 
 def decode(payloads):
@@ -162,3 +163,26 @@ def test_plots_hold_what_an_independent_library_reads():
     heard = np.isfinite(o.radial)
     assert heard.any()
     np.testing.assert_array_equal(o.radial[heard], rates[heard])
+
+
+def test_squitters_hold_what_an_independent_library_reads():
+    made_blocks = drawn_blocks(21, 3_000 if SOAK else 200, 5)
+    o = decode(made_blocks).observations
+    seen = []
+    for block in made_blocks:
+        for record in parsed(block):
+            item = "131" if record.get_item("131") is not None else "130"
+            lat, lon = quantity(record, item, "LAT"), quantity(record, item, "LON")
+            about = record.get_item("040")
+            fixed = about is not None and about.variation.get_item("RAB").as_uint()
+            if not math.isnan(lat) and not fixed:
+                seen.append((record, lat, lon))
+    assert len(o) == len(seen) > 50
+    np.testing.assert_allclose(o.lat, [lat for _, lat, _ in seen], rtol=1e-14)
+    np.testing.assert_allclose(o.lon, [lon for _, _, lon in seen], rtol=1e-14)
+    levels = np.array([quantity(r, "140") for r, _, _ in seen])
+    low = (levels > -1500) & (levels < 150_000)
+    np.testing.assert_allclose(o.height[low], levels[low] * 0.3048, rtol=1e-12)
+    numbers = [r.get_item("161") for r, _, _ in seen]
+    want = [-1 if n is None else n.variation.get_item("TRNUM").as_uint() for n in numbers]
+    assert o.track_ref.tolist() == want

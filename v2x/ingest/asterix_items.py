@@ -21,6 +21,11 @@ from v2x.ingest.interning import u8
 from v2x.jit import kernel
 
 LAYOUTS = {
+    # ADS-B target reports, ed. 2.1-2.7 (part 12); 0.23 to 0.26 have another order.
+    21: "010:2 040:v 161:2 015:1 071:3 130:6 131:8 072:3 150:2 151:2 080:3 073:3 074:4 075:3 076:4"
+    " 140:2 090:v 210:1 070:2 230:2 145:2 152:2 200:1 155:2 157:2 160:4 165:2 077:3 170:6 020:1"
+    " 220:c(2,2,2,1) 146:2 148:2 110:c(v,r15) 016:1 008:1 271:v 132:1 250:r8 260:7 400:1"
+    " 295:c(1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1) -:- -:- -:- -:- -:- RE:e SP:e",
     # Monoradar service messages, ed. 1.27-1.29 (part 2b).
     34: "010:2 000:1 030:3 020:1 041:2 050:c(1,-,-,1,1,2) 060:c(1,-,-,1,1,1) 070:r2 100:8 110:1"
     " 120:8 090:2 RE:e SP:e",
@@ -224,6 +229,13 @@ def i8(buf: U1, p: int) -> int:
 def u24(buf: U1, p: int) -> int:
     """Three octets."""
     return u8(buf, p) << 16 | u8(buf, p + 1) << 8 | u8(buf, p + 2)
+
+
+@kernel
+def i24(buf: U1, p: int) -> int:
+    """Three octets, two's complement."""
+    word = u24(buf, p)
+    return word - 0x1000000 if word >= 0x800000 else word
 
 
 @kernel

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from v2x.columns import F4, F8, I4, I8, U1, U2
-from v2x.ingest.asterix_items import ROW, STRANGE, Found, find, frn, i32, u16
+from v2x.ingest.asterix_items import ROW, STRANGE, Found, find, frn, i24, i32, u16
 from v2x.ingest.asterix_places import Bench
+from v2x.ingest.asterix_plots import read_plot, read_service
 from v2x.ingest.asterix_records import (
     ADDRESS,
     AMSL,
@@ -27,6 +28,8 @@ from v2x.ingest.asterix_records import (
     EMERGENCY,
     ENDS,
     FLAGS,
+    GEO_MINUS_BARO,
+    GROUND,
     HEIGHT,
     KIND,
     LAT,
@@ -35,8 +38,10 @@ from v2x.ingest.asterix_records import (
     MODEL,
     MONITOR,
     MONITOR_AZ,
+    NACP,
     NAME,
     NAME_KEY,
+    NIC,
     PADDED,
     PERIOD,
     PRESSURE,
@@ -54,14 +59,11 @@ from v2x.ingest.asterix_records import (
     WIDTH,
     Record,
     clear,
-    read_plot,
-    read_service,
-    read_system,
-    read_track,
 )
+from v2x.ingest.asterix_squitters import read_squitter
+from v2x.ingest.asterix_tracks import read_system, read_track
 from v2x.ingest.decoded import Reject
 from v2x.ingest.interning import Slots, slot_of, u8
-from v2x.ingest.modes import ICAO
 from v2x.ingest.rows import ReadingOut, put
 from v2x.ingest.timestamps import DAY, FUTURE_NS, nearest
 from v2x.jit import kernel
@@ -89,6 +91,10 @@ _FACTS = np.array(
         (int(Name.ANTENNA_PERIOD_S), PERIOD),
         (int(Name.RADAR_RANGE_ERROR_M), RANGE_ERROR),
         (int(Name.RADAR_AZ_ERROR), AZ_ERROR),
+        (int(Name.GROUND_BIT), GROUND),
+        (int(Name.NACP), NACP),
+        (int(Name.NIC), NIC),
+        (int(Name.GEO_MINUS_BARO_M), GEO_MINUS_BARO),
     ]
 )
 """Readings that are one number of a record."""
@@ -99,9 +105,7 @@ _TRACK_END, _TRACK_COASTING = int(Name.TRACK_END), int(Name.TRACK_COASTING)
 TICK_NS = 1_000_000_000 // 128
 _TICKS = 86_401 * 128
 """A day, and the second that leap seconds may add."""
-_POSITION = frn(62, "105")
-_HALF = 2**24
-_QUARTER = 2**25
+_T105, _B130, _B131 = frn(62, "105"), frn(21, "130"), frn(21, "131")
 
 
 class PlotOut(NamedTuple):
@@ -168,6 +172,21 @@ def observations_of(out: PlotOut, n: int) -> tuple[Observations, F8]:
 
 
 @kernel
+def _may_be_here(buf: U1, category: int, found: Found) -> bool:
+    """Whether the position of a track or squitter, if any, is on the globe."""
+    at = found.at
+    if category == 62 and at[_T105] >= 0:
+        p = at[_T105]
+        return abs(i32(buf, p)) <= 2**24 and abs(i32(buf, p + 4)) <= 2**25
+    if category == 21 and at[_B131] >= 0:
+        p = at[_B131]
+        return abs(i32(buf, p)) <= 2**29 and abs(i32(buf, p + 4)) <= 2**30
+    if category == 21 and at[_B130] >= 0:
+        return abs(i24(buf, at[_B130])) <= 2**22
+    return True
+
+
+@kernel
 def _survey_frame(buf: U1, p: int, end: int, found: Found) -> tuple[int, int, int]:
     """Reject code, records, and end of the blocks of one frame."""
     if end - p < 3:
@@ -194,11 +213,8 @@ def _survey_frame(buf: U1, p: int, end: int, found: Found) -> tuple[int, int, in
             p = find(buf, p, stop, row, found)
             if p < 0:
                 return (_EDITION if p == STRANGE else _BAD_LENGTH), 0, stop
-            q = found.at[_POSITION]
-            if category == 62 and q >= 0:
-                lat, lon = i32(buf, q), i32(buf, q + 4)
-                if abs(lat) > _HALF or abs(lon) > _QUARTER:
-                    return _EDITION, 0, stop
+            if not _may_be_here(buf, category, found):
+                return _EDITION, 0, stop
             records += 1
             if records > MOST_RECORDS:
                 return _TOO_COMPLEX, 0, stop
@@ -250,6 +266,8 @@ def fill(
                     read_track(buf, found, poses[s], r, tally)
                 elif category == 48:
                     read_plot(buf, found, poses[s], bench, r, tally)
+                elif category == 21:
+                    read_squitter(buf, found, poses[s], r, tally)
                 elif category == 34:
                     read_service(buf, found, r)
                 else:
@@ -267,7 +285,7 @@ def fill(
                         tally[BAD_TIME] += 1
                 ident = -1
                 if w[ADDRESS] >= 0:
-                    ident = slot_of(slots, w[ADDRESS], 0, ICAO)
+                    ident = slot_of(slots, w[ADDRESS] & 0xFFFFFF, 0, w[ADDRESS] >> 24)
                 if w[SEEN]:
                     out.frame[j], out.t_ns[j], out.recv_ns[j], out.sensor[j] = i, t, t_in, s
                     out.ident[j], out.track_ref[j] = ident, w[TRACK]

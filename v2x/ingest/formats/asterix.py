@@ -1,7 +1,8 @@
-"""ASTERIX: what radars (category 048) and trackers of many radars (062) hand on, big-endian.
+"""ASTERIX: what radars (category 048), trackers (062) and ADS-B stations (021) hand on, big-endian.
 
 EUROCONTROL specification for surveillance data exchange: part 1, part 4 (category 048, editions
-1.27 to 1.32), part 9 (062, 1.16 to 1.21), parts 2b and 15 (034 and 065, status). A payload is one
+1.27 to 1.32), part 9 (062, 1.16 to 1.21), part 12 (021, 2.1 to 2.7), parts 2b and 15 (034 and 065,
+status). A payload is one
 or more blocks, each ``category u8, length u16 with these 3 bytes, records``; which items a record
 has, in which order and how long, is in `v2x.ingest.asterix_items`.
 
@@ -46,12 +47,17 @@ item     octets     Category 048, used
 030      extents    conditions and target classes, 7 bits each
 ======== ========== ===========================================================================
 
+Category 021 (editions 2.1 to 2.7), used: 071, else 073, else 077 time; 131, else 130 position; 040
+address type, SIM, TST, checks failed, ground bit; 080 address; 161; 140 height above the ellipsoid;
+145 flight level; 090 NACp, NIC, NACv, GVA; 157, else 155 vertical rate; 160 ground vector; 020
+emitter; 070 Mode 3/A code; 132 power; 170 callsign; 200 emergency. All are `Flag.SELF_REPORTED`.
+
 Category 034: 030 time, 041 antenna period u16/128 s, 050 part 1 status, 090 range i8/128 NM and
 azimuth i8 x 360/2**14 deg errors. Category 065: 030 time, 040 status. Other categories are skipped
 by their length and counted.
 
 Refused whole, by name: a length beyond the frame (short) or below 3 (bad_length), items that do
-not fill their block (bad_length), a flag of an item that no edition has, or a 062 position off the
+not fill their block (bad_length), a flag of an item that no edition has, or a position off the
 globe, as other editions give (unknown_edition), category 0 (bad_magic), more than 8,192 records
 (too_complex). Zeros behind the last block are `Flag.LENGTH_BAD`.
 
@@ -93,7 +99,7 @@ from v2x.columns import F8
 from v2x.frames import FrameBatch
 from v2x.geodesy import undulation
 from v2x.ingest.asterix_encode import Item, blocks, split_record
-from v2x.ingest.asterix_items import LAYOUTS, Found, frn, scratch
+from v2x.ingest.asterix_items import LAYOUTS, OCTETS, Found, frn, scratch
 from v2x.ingest.asterix_places import Bench, bench, poses
 from v2x.ingest.asterix_records import (
     CALLSIGN_KEY,
@@ -106,13 +112,16 @@ from v2x.ingest.asterix_records import (
 from v2x.ingest.asterix_rows import MOST_READINGS, fill, observations_of, room, survey
 from v2x.ingest.decoded import Decoded
 from v2x.ingest.interning import CHUNK, Texts
-from v2x.ingest.modes import CALLSIGN
+from v2x.ingest.modes import ADSB18, CALLSIGN
 from v2x.ingest.rows import readings_of, room_for
 from v2x.observations import Flag, Observations
 from v2x.sensors import SensorTable
 
-_TIMES = {34: frn(34, "030"), 48: frn(48, "140"), 62: frn(62, "070"), 65: frn(65, "030")}
+_CLOCKS = {21: ("071", "073", "077"), 34: ("030",), 48: ("140",), 62: ("070",), 65: ("030",)}
+_TIMES = {category: [frn(category, item) for item in items] for category, items in _CLOCKS.items()}
+"""Places of the items that hold the time of a record."""
 _FIT = {
+    21: {"010", "161", "130", "131", "080", "140", "070", "145", "160", "170", "132"},
     34: {"010", "030", "041", "090"},
     48: {"010", "140", "040", "070", "090", "220", "240", "161", "200", "110"},
     62: {
@@ -127,6 +136,8 @@ _UNCERTAIN = np.uint16(Flag.DATUM_UNCERTAIN)
 
 def text_of(w0: int, w1: int, w2: int) -> str:
     """Text of an interned address or name."""
+    if w2 == ADSB18:
+        return f"adsb18:{w0:06x}"
     if w2 == PLAN_KEY:
         return f"callsign:{w0.to_bytes(7, 'big').decode('ascii').strip()}"
     if w2 in (CALLSIGN_KEY, REGISTRATION_KEY):
@@ -163,15 +174,19 @@ class AsterixState:
 
 @dataclass(frozen=True, slots=True)
 class Asterix:
-    """Categories 048 and 062; 034 and 065 as readings."""
+    """Categories 021, 048 and 062; 034 and 065 as readings."""
 
     name: str = "asterix"
 
     def timed(self, payload: bytes) -> bool:
         """Tell whether the first record bears its time: all but broken ones do."""
-        if len(payload) < 4 or payload[0] not in _TIMES:
-            return False
-        return bool(payload[3] & 0x80 >> _TIMES[payload[0]])
+        at = _TIMES.get(payload[0], []) if payload else []
+        for octet, flags in enumerate(payload[3 : 3 + OCTETS]):
+            if any(k // 7 == octet and flags & 0x80 >> k % 7 for k in at):
+                return True
+            if not flags & 1:
+                break
+        return False
 
     def new_state(self) -> AsterixState:
         """Empty memos."""
