@@ -12,16 +12,16 @@ from typing import NamedTuple
 import numpy as np
 
 from v2x.columns import F8
-from v2x.geodesy import E2, A, Tile, enu_to_geodetic, undulation
+from v2x.geodesy import E2, A, Tile, bilinear, egm96, enu_to_geodetic, undulation
 from v2x.jit import kernel
 from v2x.sensors import SensorTable
 
 (
-    LAT0, LON0, SIN0, COS0, X0, Z0, HAE, YAW, SD_RANGE, SD_ANGLE, SD, SD_UP, GEOID, MERIDIAN,
-    NORMAL,
+    LAT0, LON0, SIN0, COS0, X0, Z0, HAE, YAW, SD_RANGE, SD_ANGLE, SD, SD_UP, GEOID, BEND_NORTH,
+    BEND_EAST,
 ) = range(15)  # fmt: skip
-"""Columns of the poses: the seven of `Tile.consts`, yaw rad, noise m and rad, undulation, radii of
-curvature m."""
+"""Columns of the poses: the seven of `Tile.consts`, yaw rad, noise m and rad, undulation, curvature
+of the ellipsoid 1/m."""
 
 BARO_SD = 100.0
 """m: pressure altitude taken as height; 12 hPa away from the standard atmosphere. Ours."""
@@ -36,18 +36,35 @@ EE, EN, EU, NN, NU, UU, RADIAL_VAR = range(7)
 
 
 class Bench(NamedTuple):
-    """Scratch of one conversion."""
+    """Scratch of one conversion, and the table of undulations."""
 
     enu: F8
     lat: F8
     lon: F8
     height: F8
     cov: F8
+    corner: F8
+    """(4,) of `v2x.geodesy.Grid`: south-west node, steps of latitude and longitude."""
+    geoid: F8
 
 
 def bench() -> Bench:
     """Room for one place."""
-    return Bench(np.empty((1, 3)), np.empty(1), np.empty(1), np.empty(1), np.empty(7))
+    grid = egm96()
+    corner = np.array([grid.lat0, grid.lon0, grid.dlat, grid.dlon])
+    return Bench(
+        np.empty((1, 3)), np.empty(1), np.empty(1), np.empty(1), np.empty(7), corner,
+        grid.values.copy(),
+    )  # fmt: skip
+
+
+@kernel
+def undulation_at(lat: float, lon: float, bench: Bench) -> float:
+    """Geoid above ellipsoid, m; NaN outside the table."""
+    bench.lat[0], bench.lon[0] = lat, lon
+    c = bench.corner
+    bilinear(bench.lat, bench.lon, c[0], c[1], c[2], c[3], bench.geoid, bench.height)
+    return float(bench.height[0])
 
 
 def poses(sensors: SensorTable) -> F8:
@@ -67,8 +84,8 @@ def poses(sensors: SensorTable) -> F8:
             made[row, : HAE + 1] = Tile(sensor.lat, sensor.lon, hae).consts
             s2 = made[row, SIN0] ** 2
             made[row, GEOID] = geoid
-            made[row, NORMAL] = A / math.sqrt(1.0 - E2 * s2)
-            made[row, MERIDIAN] = made[row, NORMAL] * (1.0 - E2) / (1.0 - E2 * s2)
+            made[row, BEND_EAST] = math.sqrt(1.0 - E2 * s2) / A
+            made[row, BEND_NORTH] = made[row, BEND_EAST] * (1.0 - E2 * s2) / (1.0 - E2)
     return made
 
 
@@ -96,7 +113,7 @@ def place(
     east-north-up frame, its up as good as the height.
     """
     sin_az, cos_az = math.sin(az), math.cos(az)
-    radius = 1.0 / (cos_az * cos_az / pose[MERIDIAN] + sin_az * sin_az / pose[NORMAL])
+    radius = 1.0 / (cos_az * cos_az * pose[BEND_NORTH] + sin_az * sin_az * pose[BEND_EAST])
     known = height == height
     var_range = sd_range * sd_range
     above = 0.0
@@ -119,7 +136,7 @@ def place(
     # At the target north has turned, and the line of sight climbs steeper by the arc between.
     turn = math.radians(bench.lon[0] - pose[LON0])
     turn -= 2.0 * math.pi * math.floor(turn / (2.0 * math.pi) + 0.5)
-    turn *= math.sin(math.radians(0.5 * (bench.lat[0] + pose[LAT0])))
+    turn *= pose[SIN0] + 0.5 * math.radians(bench.lat[0] - pose[LAT0]) * pose[COS0]
     east, north = sin_az + turn * cos_az, cos_az - turn * sin_az
     sine = (rise + rho * rho) / (2.0 * rho * high)
     cosine = max(math.sqrt(max(1.0 - sine * sine, 0.0)), ZENITH)

@@ -10,7 +10,7 @@ import numpy as np
 
 from v2x.columns import F4, F8, I4, I8, U1, U2
 from v2x.ingest.asterix_items import ROW, STRANGE, Found, find, frn, i24, i32, u16
-from v2x.ingest.asterix_places import Bench
+from v2x.ingest.asterix_places import Bench, undulation_at
 from v2x.ingest.asterix_plots import read_plot, read_service
 from v2x.ingest.asterix_records import (
     ADDRESS,
@@ -80,6 +80,7 @@ _SHORT, _BAD_MAGIC = int(Reject.SHORT), int(Reject.BAD_MAGIC)
 _BAD_LENGTH, _EDITION = int(Reject.BAD_LENGTH), int(Reject.UNKNOWN_EDITION)
 _TOO_COMPLEX = int(Reject.TOO_COMPLEX)
 _LENGTH_BAD, _SUSPECT = int(Flag.LENGTH_BAD), int(Flag.TIME_SUSPECT)
+_UNCERTAIN = int(Flag.DATUM_UNCERTAIN)
 _FROM_ARRIVAL = int(Flag.TIME_FROM_ARRIVAL)
 
 _FACTS = np.array(
@@ -287,6 +288,12 @@ def fill(
                 if w[ADDRESS] >= 0:
                     ident = slot_of(slots, w[ADDRESS] & 0xFFFFFF, 0, w[ADDRESS] >> 24)
                 if w[SEEN]:
+                    if n[HEIGHT] != n[HEIGHT] and n[AMSL] == n[AMSL]:
+                        n[HEIGHT] = n[AMSL] + undulation_at(n[LAT], n[LON], bench)
+                        if n[HEIGHT] != n[HEIGHT]:
+                            flags |= _UNCERTAIN
+                            n[COV + 2] = n[COV + 4] = 0.0
+                            n[COV + 5] = np.nan
                     out.frame[j], out.t_ns[j], out.recv_ns[j], out.sensor[j] = i, t, t_in, s
                     out.ident[j], out.track_ref[j] = ident, w[TRACK]
                     out.kind[j], out.kind_conf[j], out.model[j] = w[KIND], n[CONF], w[MODEL]

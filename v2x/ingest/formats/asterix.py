@@ -97,7 +97,6 @@ import numpy as np
 
 from v2x.columns import F8
 from v2x.frames import FrameBatch
-from v2x.geodesy import undulation
 from v2x.ingest.asterix_encode import Item, blocks, split_record
 from v2x.ingest.asterix_items import LAYOUTS, OCTETS, Found, frn, scratch
 from v2x.ingest.asterix_places import Bench, bench, poses
@@ -114,7 +113,6 @@ from v2x.ingest.decoded import Decoded
 from v2x.ingest.interning import CHUNK, Texts
 from v2x.ingest.modes import ADSB18, CALLSIGN
 from v2x.ingest.rows import readings_of, room_for
-from v2x.observations import Flag, Observations
 from v2x.sensors import SensorTable
 
 _CLOCKS = {21: ("071", "073", "077"), 34: ("030",), 48: ("140",), 62: ("070",), 65: ("030",)}
@@ -131,7 +129,6 @@ _FIT = {
     65: {"010", "030"},
 }  # fmt: skip
 """Items of which nothing is left when the rows are made: not in `Asterix.extra`."""
-_UNCERTAIN = np.uint16(Flag.DATUM_UNCERTAIN)
 
 
 def text_of(w0: int, w1: int, w2: int) -> str:
@@ -222,7 +219,6 @@ class Asterix:
             idents |= state.texts.hashed(out.ident[a:j], read.ident[b:k], read.ident2[b:k])
             first = last
         observations, amsl = observations_of(out, j)
-        _heights(observations, amsl)
         counts = {name: c for name, c in zip(TALLIES, tally.tolist(), strict=True) if c}
         for category in np.flatnonzero(skipped).tolist():
             counts[f"category_{category:03d}"] = int(skipped[category])
@@ -250,21 +246,6 @@ class Asterix:
 
 
 FORMATS = (Asterix(),)
-
-
-def _heights(rows: Observations, amsl: F8) -> None:
-    """Heights above the ellipsoid of rows that have only one above mean sea level, in place.
-
-    Where the undulation is not known they stay NaN, flagged.
-    """
-    at = np.flatnonzero(np.isfinite(amsl) & np.isnan(rows.height))
-    if not at.size:
-        return
-    rows.height[at] = height = amsl[at] + undulation(rows.lat[at], rows.lon[at])
-    lost = at[np.isnan(height)]
-    rows.flags[lost] |= _UNCERTAIN
-    rows.cov[lost, 2] = rows.cov[lost, 4] = 0.0
-    rows.cov[lost, 5] = np.nan
 
 
 def _told(category: int, items: Mapping[str, Item]) -> dict[str, Any]:
