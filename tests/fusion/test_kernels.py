@@ -99,6 +99,7 @@ def test_gate_finds_exactly_the_pairs_of_a_full_search(spread):
         P[i] *= rng.choice([1.0, 30.0, 900.0])
         live.bar[i] = row_of(x[i], P[i])[0]
         lanes.fan_out(live.s, live.bar, i, scratch.share, 0, (0,))
+        lanes.raise_up(live.up, live.bar, i, (0,))
     live.r[:], live.mode[:] = 0.7, layout.ALIVE | layout.HAS_UP
     g.p_detect[:] = 0.9
     counts = np.zeros(layout.N_COUNTS, np.int64)

@@ -5,36 +5,25 @@ import pytest
 
 from tests.fusion import naive
 from v2x.fusion import lanes, modes
-from v2x.fusion.layout import MEAN, MU, PLACE, WIDTH
+from v2x.fusion.layout import FLAT, MEAN, MU, PLACE, TALL, WIDTH
 
-FLAT = [0, 1, 3, 4]
+LEVEL = [0, 1, 3, 4]
 TABLES = {8: modes.table(modes.MANNERS), 1: modes.table((modes.MANNERS[0],))[:, :, :1].copy()}
 
 
-def index(c, m, L):
-    """Where number `c` of lane `m` stands."""
-    return (c if c < MU else c + 1) * L + m
-
-
 def pack(x, P, mu):
-    """Lanes of one row from means (L, 6), covariances (L, 6, 6) and probabilities (L,)."""
+    """Both halves of one row from means (L, 6), covariances (L, 6, 6), probabilities (L,)."""
     L = len(mu)
-    s = np.zeros((1, (WIDTH + 1) * L))
-    for m in range(L):
-        s[0, MU * L + m] = mu[m]
-        for a in range(6):
-            s[0, index(MEAN[a], m, L)] = x[m, a]
-            for b in range(6):
-                s[0, index(PLACE[a, b], m, L)] = P[m, a, b]
-    return s
+    c = np.zeros((WIDTH, L))
+    c[MEAN] = x.T
+    c[PLACE] = P.transpose(1, 2, 0)
+    return np.concatenate([c[:MU], mu[None]]).reshape(1, FLAT * L), c[MU:].reshape(1, TALL * L)
 
 
-def unpack(s, L):
-    x = np.array([[s[0, index(MEAN[a], m, L)] for a in range(6)] for m in range(L)])
-    P = np.array(
-        [[[s[0, index(PLACE[a, b], m, L)] for b in range(6)] for a in range(6)] for m in range(L)]
-    )
-    return x, P, s[0, MU * L : (MU + 1) * L].copy()
+def unpack(s, up, L):
+    flat = s.reshape(FLAT, L)
+    c = np.concatenate([flat[:MU], up.reshape(TALL, L)])
+    return c[MEAN].T, c[PLACE].transpose(2, 0, 1), flat[MU].copy()
 
 
 def mixture_of(x, P, mu):
@@ -103,19 +92,19 @@ def test_prediction_mixes_and_moves_every_mode_as_the_textbook_does(L, flat, k, 
     k = min(k, len(table) - 1)
     rng = np.random.default_rng(L)
     x, P, mu = bank(rng, L, flat)
-    s, bar, move = pack(x, P, mu), bar_of(x, P, mu), modes.blank_moves(table)
+    (s, up), bar, move = pack(x, P, mu), bar_of(x, P, mu), modes.blank_moves(table)
     ids, p = tuple(range(L)), np.zeros(16 * L)
     modes.prepare(table, k, dt, move, ids)
     if not flat:
-        lanes.predict_tall(s, bar, 0, move, k, p, ids)
+        lanes.predict_tall(s, up, bar, 0, move, k, p, ids)
     lanes.predict_flat(s, bar, 0, move, k, p, ids)
     stay = np.exp(-table[k, 5, 0] * dt) if L > 1 else 1.0
     x2, P2, mu2 = mixed(x, P, mu, stay, table[k, 4])
     for m in range(L):
         F, Q = transition(table, k, m, dt)
         x2[m], P2[m] = F @ x2[m], F @ P2[m] @ F.T + Q
-    got_x, got_P, got_mu = unpack(s, L)
-    keep = FLAT if flat else list(range(6))
+    got_x, got_P, got_mu = unpack(s, up, L)
+    keep = LEVEL if flat else list(range(6))
     np.testing.assert_allclose(got_mu, mu2, rtol=1e-12)
     np.testing.assert_allclose(got_x[:, keep], x2[:, keep], rtol=1e-11, atol=1e-9)
     rows = np.ix_(range(L), keep, keep)
@@ -133,11 +122,11 @@ def test_two_short_steps_change_modes_like_one_long_step():
     x, P, mu = bank(np.random.default_rng(3), 8, True)
     probabilities = []
     for cuts in ([0.4], [0.1, 0.3]):
-        s, bar, move = pack(x, P, mu), bar_of(x, P, mu), modes.blank_moves(table)
+        (s, up), bar, move = pack(x, P, mu), bar_of(x, P, mu), modes.blank_moves(table)
         for dt in cuts:
             modes.prepare(table, 0, dt, move, tuple(range(8)))
             lanes.predict_flat(s, bar, 0, move, 0, np.zeros(128), tuple(range(8)))
-        probabilities.append(unpack(s, 8)[2])
+        probabilities.append(unpack(s, up, 8)[2])
     np.testing.assert_allclose(*probabilities, rtol=1e-12)
 
 
@@ -153,25 +142,25 @@ def test_plots_update_every_mode_and_its_probability_as_a_mixture(L, flat):
     R = np.array([np.diag(rng.uniform(0.2, 3, 3)) + 0.1 for _ in range(n)])
     six = np.ascontiguousarray(R[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]])
     share, kept = np.array([0.5, 0.3, 0.1]), 0.1
-    s, ids = pack(x, P, mu), tuple(range(L))
-    modal, acc = np.zeros(n * L), np.zeros(10 * L)
-    likelihood, add, apply = (
-        (lanes.likelihood_flat, lanes.add_flat, lanes.apply_flat)
+    (s, up), ids = pack(x, P, mu), tuple(range(L))
+    modal, acc = np.zeros((n, L)), np.zeros(10 * L)
+    likelihood, add, apply, row = (
+        (lanes.likelihood_flat, lanes.add_flat, lanes.apply_flat, (s,))
         if flat
-        else (lanes.likelihood_tall, lanes.add_tall, lanes.apply_tall)
+        else (lanes.likelihood_tall, lanes.add_tall, lanes.apply_tall, (s, up))
     )
-    total = [likelihood(s, 0, z, six, j, modal, j * L, ids) for j in range(n)]
+    total = [likelihood(*row, 0, z, six, j, modal, j, ids) for j in range(n)]
     wanted = np.array(
         [[mu[m] * naive.density(x[m], P[m], z[j], R[j])[0] for m in range(L)] for j in range(n)]
     )
-    np.testing.assert_allclose(modal.reshape(n, L), wanted, rtol=1e-5, atol=1e-30)
+    np.testing.assert_allclose(modal, wanted, rtol=1e-5, atol=1e-30)
     np.testing.assert_allclose(total, wanted.sum(axis=1), rtol=1e-5)
     lanes.clear(acc, ids)
     for j in range(n):
-        add(s, 0, z, six, j, modal, j * L, share[j] / total[j], acc, ids)
-    apply(s, 0, acc, kept, ids)
-    got_x, got_P, got_mu = unpack(s, L)
-    keep = FLAT if flat else list(range(6))
+        add(*row, 0, z, six, j, modal, j, share[j] / total[j], acc, ids)
+    apply(*row, 0, acc, kept, ids)
+    got_x, got_P, got_mu = unpack(s, up, L)
+    keep = LEVEL if flat else list(range(6))
     weight = share[:, None] * wanted / wanted.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(got_mu, weight.sum(axis=0) + kept * mu, rtol=1e-5)
     for m in range(L):
@@ -187,10 +176,10 @@ def test_plots_update_every_mode_and_its_probability_as_a_mixture(L, flat):
 def test_one_measured_number_of_the_velocity_is_a_kalman_update_that_weighs_the_modes():
     rng = np.random.default_rng(2)
     x, P, mu = bank(rng, 8, False)
-    s, ids = pack(x, P, mu), tuple(range(8))
+    (s, up), ids = pack(x, P, mu), tuple(range(8))
     h, z, var = np.array([0, 0, 0, 0.6, -0.7, 0.2]), 3.0, 0.5
-    lanes.steer(s, 0, 0.6, -0.7, 0.2, z, var, np.zeros(128), ids)
-    got_x, got_P, got_mu = unpack(s, 8)
+    lanes.steer(s, up, 0, True, 0.6, -0.7, 0.2, z, var, np.zeros(128), ids)
+    got_x, got_P, got_mu = unpack(s, up, 8)
     weight = np.zeros(8)
     for m in range(8):
         S = h @ P[m] @ h + var
@@ -207,20 +196,21 @@ def test_one_measured_number_of_the_velocity_is_a_kalman_update_that_weighs_the_
 def test_the_mixture_has_the_moments_of_its_modes_wherever_it_stood_before(L, flat):
     rng = np.random.default_rng(4)
     x, P, mu = bank(rng, L, flat)
-    s = pack(x, P, mu)
+    s, up = pack(x, P, mu)
     bar = bar_of(x, P, mu)
     wanted = bar.copy()
     bar[0, MEAN] += 0.0 if flat else rng.normal(scale=3.0, size=6)
-    lanes.merge(s, bar, 0, not flat, np.zeros(16 * L), tuple(range(L)))
+    lanes.merge(s, up, bar, 0, not flat, np.zeros(16 * L), tuple(range(L)))
     np.testing.assert_allclose(bar, wanted, rtol=1e-9, atol=1e-9)
 
 
 def test_a_young_track_spreads_alike_over_all_lanes():
     x, P, mu = bank(np.random.default_rng(5), 1, False)
-    bar, s = bar_of(x, P, mu), np.zeros((1, (WIDTH + 1) * 8))
+    bar, s, up = bar_of(x, P, mu), np.zeros((1, FLAT * 8)), np.zeros((1, TALL * 8))
     share = np.ascontiguousarray(TABLES[8][:, 4])
     lanes.fan_out(s, bar, 0, share, 2, tuple(range(8)))
-    got_x, got_P, got_mu = unpack(s, 8)
+    lanes.raise_up(up, bar, 0, tuple(range(8)))
+    got_x, got_P, got_mu = unpack(s, up, 8)
     for m in range(8):
         np.testing.assert_array_equal(got_x[m], x[0])
         np.testing.assert_array_equal(got_P[m], P[0])

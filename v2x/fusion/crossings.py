@@ -27,6 +27,7 @@ from v2x.fusion.layout import (
     PLACES,
     SECOND,
     SERIAL,
+    TALL,
     TOP,
     WIDTH,
     YOUNG,
@@ -171,7 +172,8 @@ def place_crossing(
 
     Row `q` of the look is free for it. `start` is the variance of each velocity component.
     """
-    bar, z, R, row, acc, p = live.bar, look.z, look.R, motion.row, motion.acc, motion.p
+    bar, z, R, row, up = live.bar, look.z, look.R, motion.row, motion.up
+    acc, lk = motion.acc, motion.p[:1].reshape((1, 1))
     _, far, near, var, sin2 = found
     wide = min(1e4 * var / sin2, 5e7)
     hint = bar[h]
@@ -184,15 +186,17 @@ def place_crossing(
     predict(bar, i, 1, dt, motion.manners[way, 1, 0], motion.manners[way, 2, 0])
     line = z[j]
     put_line(z, R, q, look.pose, near, line, line, R[j, 0] * near * near, wide)
-    for c in range(WIDTH):
-        row[0, c if c < MU else c + 1] = bar[i, c]
+    for c in range(MU):
+        row[0, c] = bar[i, c]
     row[0, MU] = 1.0
+    for c in range(TALL):
+        up[0, c] = bar[i, MU + c]
     clear(acc, (0,))
-    v = likelihood_tall(row, 0, z, R, q, p, 0, (0,))
-    add_tall(row, 0, z, R, q, p, 0, 1.0 / v, acc, (0,))
-    apply_tall(row, 0, acc, 0.0, (0,))
+    v = likelihood_tall(row, up, 0, z, R, q, lk, 0, (0,))
+    add_tall(row, up, 0, z, R, q, lk, 0, 1.0 / v, acc, (0,))
+    apply_tall(row, up, 0, acc, 0.0, (0,))
     for c in range(WIDTH):
-        bar[i, c] = row[0, c if c < MU else c + 1]
+        bar[i, c] = row[0, c] if c < MU else up[0, c - MU]
     clamp(bar, i, True)
 
 

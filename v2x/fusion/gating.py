@@ -7,11 +7,12 @@ depends on what they are and not on how they came.
 import math
 
 from v2x.columns import F8, I8
-from v2x.fusion.lanes import likelihood_flat, likelihood_tall
+from v2x.fusion.lanes import likelihood_flat, likelihood_tall, raise_up
 from v2x.fusion.layout import (
     BEARING,
     BEARINGS,
     DUPLICATES,
+    HAS_UP,
     KINDS,
     MODEL,
     POINT,
@@ -320,7 +321,8 @@ def gate(
     of sight that may meet it. Fills ``g.first``, ``g.plot``, ``g.spot``, ``g.w``; returns the
     number of edges, -1 where they ran out of room.
     """
-    s, bar, r, when, mode, manner = live.s, live.bar, live.r, live.t, live.mode, live.manner
+    s, up, bar, r, when = live.s, live.up, live.bar, live.r, live.t
+    mode, manner = live.mode, live.manner
     claims, heard, kinds = live.ident, live.ident_ns, live.kinds
     lanes, like, modal = cfg.lanes, g.like, g.modal
     z, R, c, start, rows, plain = look.z, look.R, look.c, look.start, look.row, look.plain
@@ -391,14 +393,15 @@ def gate(
                         continue
                     if ne == cap:
                         return -1
-                    o = ne * len(lanes)
                     if mode[i] & YOUNG:
                         for q in range(len(lanes)):
-                            modal[o + q] = v * motion.share[manner[i], q]
+                            modal[ne, q] = v * motion.share[manner[i], q]
                     elif tall:
-                        v = likelihood_tall(s, i, z, R, j, modal, o, lanes)
+                        if not mode[i] & HAS_UP:
+                            raise_up(up, bar, i, lanes)
+                        v = likelihood_tall(s, up, i, z, R, j, modal, ne, lanes)
                     else:
-                        v = likelihood_flat(s, i, z, R, j, modal, o, lanes)
+                        v = likelihood_flat(s, i, z, R, j, modal, ne, lanes)
                     like[ne] = v
                     row = rows[p]
                     if odd:

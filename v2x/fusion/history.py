@@ -302,7 +302,9 @@ def copy_of(live: Live, counts: I8) -> tuple[I8, tuple[Any, ...]]:
     blank_above(live, top)
     live.free[:n] = stack
     live.free[n:] = 0
-    live.s[:top][live.mode[:top] & layout.YOUNG > 0] = 0.0
+    young = live.mode[:top] & layout.YOUNG > 0
+    live.s[:top][young] = 0.0
+    live.up[:top][young | (live.mode[:top] & layout.HAS_UP == 0)] = 0.0
     kept = counts.copy()
     kept[_OF_ONE_STEP] = 0
     columns: Any = live

@@ -26,6 +26,7 @@ from v2x.fusion.lanes import (
     merge,
     predict_flat,
     predict_tall,
+    raise_up,
     steer,
 )
 from v2x.fusion.layout import (
@@ -37,6 +38,7 @@ from v2x.fusion.layout import (
     CONFIRMED,
     DUPLICATES,
     FED,
+    FLAT,
     FLOODED,
     HAS_UP,
     HEAD,
@@ -53,6 +55,7 @@ from v2x.fusion.layout import (
     SECOND,
     SECTORS,
     SIGHTED,
+    TALL,
     TOP,
     WIDTH,
     YOUNG,
@@ -121,7 +124,8 @@ def advance(
     concern the tracks near them. The others stay as they are, predicted when a look concerns them.
     Fills ``g.p_detect`` (-1: not concerned). Ends tracks that expired.
     """
-    s, bar, r, when, mode, last = live.s, live.bar, live.r, live.t, live.mode, live.last
+    s, up, bar, r, when, mode = live.s, live.up, live.bar, live.r, live.t, live.mode
+    last = live.last
     chance, edge, manner = g.p_detect, beams.edge, live.manner
     move, scratch, lanes = motion.move, motion.p, cfg.lanes
     stamp = 13 * len(lanes) + 1
@@ -150,8 +154,8 @@ def advance(
             far = 5.0 * math.sqrt(bar[i, 4] + bar[i, 6] + 2.0 * worst)
             far += dt * (40.0 + abs(bar[i, 2]) + abs(bar[i, 3]))
             far += dt * 5.0 * math.sqrt(bar[i, 11] + bar[i, 13])
-            e, u = bar[i, 0], bar[i, 1]
-            if e + far < lo_e or e - far > hi_e or u + far < lo_n or u - far > hi_n:
+            e, v = bar[i, 0], bar[i, 1]
+            if e + far < lo_e or e - far > hi_e or v + far < lo_n or v - far > hi_n:
                 if t - last[i] > cfg.end_ns and expired(live, i, beams, t, cfg):
                     end_track(live, i, counts)
                 continue
@@ -160,11 +164,11 @@ def advance(
             if move[way, stamp] != dt:
                 prepare(motion.manners, way, dt, move, lanes)
             if mode[i] & YOUNG:
-                psd, up = motion.manners[way, 1, 0], motion.manners[way, 2, 0]
-                predict(bar, i, mode[i] & HAS_UP, dt, psd, up)
+                psd, psd_up = motion.manners[way, 1, 0], motion.manners[way, 2, 0]
+                predict(bar, i, mode[i] & HAS_UP, dt, psd, psd_up)
             else:
                 if mode[i] & HAS_UP:
-                    predict_tall(s, bar, i, move, way, scratch, lanes)
+                    predict_tall(s, up, bar, i, move, way, scratch, lanes)
                 predict_flat(s, bar, i, move, way, scratch, lanes)
             r[i] *= survival(death, dt)
             when[i] = t
@@ -270,7 +274,7 @@ def weigh(
 @kernel
 def mix(live: Live, look: Look, g: Edges, motion: Motion, cfg: Settings, counts: I8) -> None:
     """Moment-matched mixture of all edges of every track, lane by lane, then of its lanes."""
-    s, bar, mode, manner = live.s, live.bar, live.mode, live.manner
+    s, up, bar, mode, manner = live.s, live.up, live.bar, live.mode, live.manner
     z, R, acc, p, lanes = look.z, look.R, motion.acc, motion.p, cfg.lanes
     first, spot, share, best_edge, chance = g.first, g.spot, g.mu, g.tail, g.p_detect
     like, modal = g.like, g.modal
@@ -279,30 +283,33 @@ def mix(live: Live, look: Look, g: Edges, motion: Motion, cfg: Settings, counts:
             continue
         if best_edge[i] < 0:
             if not mode[i] & YOUNG:
-                merge(s, bar, i, mode[i] & HAS_UP, p, lanes)
+                merge(s, up, bar, i, mode[i] & HAS_UP, p, lanes)
             continue
+        tall, kept = mode[i] & HAS_UP, 1.0
         if mode[i] & YOUNG:
             mode[i] &= ~YOUNG & 255
             fan_out(s, bar, i, motion.share, manner[i], lanes)
-        tall, kept = mode[i] & HAS_UP, 1.0
+            if tall:
+                raise_up(up, bar, i, lanes)
         clear(acc, lanes)
         for e in range(first[i], first[i + 1]):
             w, j = share[e], spot[e]
             if w < 1e-6:
                 continue
             kept -= w
-            f, o = w / like[e], e * len(lanes)
             if math.isnan(z[j, 2]):
-                add_flat(s, i, z, R, j, modal, o, f, acc, lanes)
+                add_flat(s, i, z, R, j, modal, e, w / like[e], acc, lanes)
             else:
+                if not tall:
+                    raise_up(up, bar, i, lanes)
                 tall = HAS_UP
-                add_tall(s, i, z, R, j, modal, o, f, acc, lanes)
+                add_tall(s, up, i, z, R, j, modal, e, w / like[e], acc, lanes)
         if tall:
             mode[i] |= HAS_UP
-            apply_tall(s, i, acc, max(0.0, kept), lanes)
+            apply_tall(s, up, i, acc, max(0.0, kept), lanes)
         else:
             apply_flat(s, i, acc, max(0.0, kept), lanes)
-        merge(s, bar, i, tall, p, lanes)
+        merge(s, up, bar, i, tall, p, lanes)
 
 
 @kernel
@@ -329,7 +336,7 @@ def learn(
     fed_sensor, fed_kind, fed_ns = live.fed_sensor, live.fed_kind, live.fed_ns
     fed_ref, refs = live.fed_ref, sheet.track_ref
     claims, heard, claimed = live.ident, live.ident_ns, live.claimed
-    s, mode, p, lanes = live.s, live.mode, motion.p, cfg.lanes
+    s, up, bar, mode, p, lanes = live.s, live.up, live.bar, live.mode, motion.p, cfg.lanes
     sight, sighted, h = sheet.sight, look.size[SIGHTED], look.d
     for i in range(counts[TOP]):
         best = best_edge[i]
@@ -351,18 +358,19 @@ def learn(
             var = velocity_var(vel_sd[row], factor) / beta[best]
             if not var < MAX_VAR:
                 continue
+            tall = mode[i] & HAS_UP
             if abs(vel[row, 0]) < 1e4 and abs(vel[row, 1]) < 1e4:
-                steer(s, i, 1.0, 0.0, 0.0, vel[row, 0], var, p, lanes)
-                steer(s, i, 0.0, 1.0, 0.0, vel[row, 1], var, p, lanes)
-            if abs(vel[row, 2]) < 1e4 and mode[i] & HAS_UP:
-                steer(s, i, 0.0, 0.0, 1.0, vel[row, 2], var, p, lanes)
-            merge(s, live.bar, i, mode[i] & HAS_UP, p, lanes)
+                steer(s, up, i, tall, 1.0, 0.0, 0.0, vel[row, 0], var, p, lanes)
+                steer(s, up, i, tall, 0.0, 1.0, 0.0, vel[row, 1], var, p, lanes)
+            if abs(vel[row, 2]) < 1e4 and tall:
+                steer(s, up, i, tall, 0.0, 0.0, 1.0, vel[row, 2], var, p, lanes)
+            merge(s, up, bar, i, tall, p, lanes)
         elif sighted and abs(sight[row, RADIAL]) < 1e4:
             rate, sd = sight[row, RADIAL], sight[row, RADIAL_SD]
-            var = radial_doubt(live.bar, i, look.pose, rate, sd, beta[best], h)
+            var = radial_doubt(bar, i, look.pose, rate, sd, beta[best], h)
             if var > 0.0:
-                steer(s, i, h[0], h[1], h[2], rate, var, p, lanes)
-                merge(s, live.bar, i, mode[i] & HAS_UP, p, lanes)
+                steer(s, up, i, mode[i] & HAS_UP, h[0], h[1], h[2], rate, var, p, lanes)
+                merge(s, up, bar, i, mode[i] & HAS_UP, p, lanes)
 
 
 @kernel
@@ -616,10 +624,11 @@ def report(
     out: Output,
 ) -> None:
     """Copies of the chosen tracks predicted to `t`."""
-    s, bar, r, when, mode, last = live.s, live.bar, live.r, live.t, live.mode, live.last
-    row, lane_row, p, move = motion.bar, motion.row, motion.p, motion.move
+    s, up, bar, r, when, mode = live.s, live.up, live.bar, live.r, live.t, live.mode
+    last = live.last
+    row, lane_row, up_row, p, move = motion.bar, motion.row, motion.up, motion.p, motion.move
     manner, lanes, manners = live.manner, cfg.lanes, motion.manners
-    width, stamp = (WIDTH + 1) * len(lanes), 13 * len(lanes) + 1
+    stamp = 13 * len(lanes) + 1
     claims, first, ids = live.ident, live.first, live.id
     fed_sensor, fed_kind, fed_ns = live.fed_sensor, live.fed_kind, live.fed_ns
     x, P, exist, status = out.x, out.P, out.exist, out.status
@@ -635,12 +644,14 @@ def report(
         elif dt > 0.0:
             if move[manner[i], stamp] != dt:
                 prepare(manners, manner[i], dt, move, lanes)
-            for k in range(width):
+            for k in range(FLAT * len(lanes)):
                 lane_row[0, k] = s[i, k]
             if tall:
-                predict_tall(lane_row, row, 0, move, manner[i], p, lanes)
+                for k in range(TALL * len(lanes)):
+                    up_row[0, k] = up[i, k]
+                predict_tall(lane_row, up_row, row, 0, move, manner[i], p, lanes)
             predict_flat(lane_row, row, 0, move, manner[i], p, lanes)
-            merge(lane_row, row, 0, tall, p, lanes)
+            merge(lane_row, up_row, row, 0, tall, p, lanes)
         if dt > 0.0:
             unfold(row, 0, x, P, q)
         else:

@@ -1,18 +1,21 @@
 """Row algebra of one track in all its motion modes at once: one Gaussian a lane.
 
-Interacting multiple model (Blom and Bar-Shalom, IEEE TAC 1988). A row of ``s`` holds number ``c``
-of lane ``m`` at ``c * L + m``, so that one instruction serves all lanes; L, the length of `lanes`,
-is part of its type and a constant to the compiler. The numbers of a lane are those of
-`v2x.fusion.layout` with its probability between flat and tall (at `MU`); ``bar`` holds the same
-numbers of the mixture, without it.
+Interacting multiple model (Blom and Bar-Shalom, IEEE TAC 1988). Rows of ``s`` hold what a track
+without height needs, rows of ``up`` what a height adds, so that a flat track touches no more than
+it has. A row holds number ``c`` of lane ``m`` at ``c * L + m``, so that one instruction serves all
+lanes; L, the length of `lanes`, is part of its type and a constant to the compiler. The numbers of
+a lane are those of `v2x.fusion.layout`, with its probability (at `MU`) last in ``s``; ``bar`` holds
+the same numbers of the mixture, without it.
 
 Every loop over lanes works on lanes apart. Sums across them go through a scratch row and a fixed
-tree of additions, never through a reduction the compiler may order as it likes.
+tree of additions, never through a reduction the compiler may order as it likes. The exponential is
+that of `v2x.fusion.motion`, by hand: a call would keep a loop from running on all lanes at once.
 """
 
 import math
 
 from v2x.columns import F8
+from v2x.fusion.folding import sum_of_eight
 from v2x.fusion.layout import MU, WIDTH
 from v2x.fusion.motion import MIN_VAR, TWO_PI
 from v2x.jit import inlined
@@ -30,19 +33,22 @@ eight bytes cannot tell whether anything is left."""
 @inlined
 def total(p: F8, c: int, lanes: tuple[int, ...]) -> float:
     """Sum of number `c` over the lanes of scratch row `p`, as a fixed tree."""
-    return total_at(p, c * len(lanes), lanes)
+    if len(lanes) == 8:
+        return sum_of_eight(p, 8 * c)
+    v = p[c * len(lanes)]
+    for m in range(1, len(lanes)):
+        v += p[c * len(lanes) + m]
+    return float(v)
 
 
 @inlined
-def total_at(p: F8, q: int, lanes: tuple[int, ...]) -> float:
-    """Sum over the lanes from ``p[q]`` on, as a fixed tree."""
+def total_row(p: F8, o: int, lanes: tuple[int, ...]) -> float:
+    """Sum over the lanes of row `o`, as a fixed tree."""
     if len(lanes) == 8:
-        left = (p[q] + p[q + 4]) + (p[q + 2] + p[q + 6])
-        right = (p[q + 1] + p[q + 5]) + (p[q + 3] + p[q + 7])
-        return float(left + right)
-    v = p[q]
+        return sum_of_eight(p, 8 * o)
+    v = p[o, 0]
     for m in range(1, len(lanes)):
-        v += p[q + m]
+        v += p[o, m]
     return float(v)
 
 
@@ -55,13 +61,21 @@ def left(square: float, mean: float) -> float:
 @inlined
 def fan_out(s: F8, bar: F8, i: int, share: F8, k: int, lanes: tuple[int, ...]) -> None:
     """All lanes of row `i` start from its mixture, with the probabilities ``share[k]``."""
-    for c in range(WIDTH):
+    for c in range(MU):
         v = bar[i, c]
-        o = (c if c < MU else c + 1) * len(lanes)
         for m in range(len(lanes)):
-            s[i, o + m] = v
+            s[i, c * len(lanes) + m] = v
     for m in range(len(lanes)):
         s[i, MU * len(lanes) + m] = share[k, m]
+
+
+@inlined
+def raise_up(up: F8, bar: F8, i: int, lanes: tuple[int, ...]) -> None:
+    """All lanes of row `i` start with the height of its mixture."""
+    for c in range(MU, WIDTH):
+        v = bar[i, c]
+        for m in range(len(lanes)):
+            up[i, (c - MU) * len(lanes) + m] = v
 
 
 @inlined
@@ -126,7 +140,9 @@ def predict_flat(s: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[i
 
 
 @inlined
-def predict_tall(s: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[int, ...]) -> None:
+def predict_tall(
+    s: F8, up: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[int, ...]
+) -> None:
     """What a height adds to `predict_flat`, to be called before it (it needs the old velocities).
 
     Leaves up, its variance and its covariance with east and north in `bar`.
@@ -145,19 +161,19 @@ def predict_tall(s: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[i
         h = 1.0 - w
         q = w * h
         e, n, ve, vn = s[i, m], s[i, L + m], s[i, 2 * L + m], s[i, 3 * L + m]
-        u, v = s[i, 15 * L + m], s[i, 16 * L + m]
+        u, v = up[i, m], up[i, L + m]
         de, dn, dve, dvn, du, dv = b0 - e, b1 - n, b2 - ve, b3 - vn, bup - u, bv - v
-        uu = h * s[i, 17 * L + m] + w * b16 + q * du * du
-        uv = h * s[i, 18 * L + m] + w * b17 + q * du * dv
-        vv = h * s[i, 19 * L + m] + w * b18 + q * dv * dv
-        eu = h * s[i, 20 * L + m] + w * b19 + q * de * du
-        nu = h * s[i, 21 * L + m] + w * b20 + q * dn * du
-        ev = h * s[i, 22 * L + m] + w * b21 + q * de * dv
-        nv = h * s[i, 23 * L + m] + w * b22 + q * dn * dv
-        uve = h * s[i, 24 * L + m] + w * b23 + q * du * dve
-        uvn = h * s[i, 25 * L + m] + w * b24 + q * du * dvn
-        vev = h * s[i, 26 * L + m] + w * b25 + q * dve * dv
-        vnv = h * s[i, 27 * L + m] + w * b26 + q * dvn * dv
+        uu = h * up[i, 2 * L + m] + w * b16 + q * du * du
+        uv = h * up[i, 3 * L + m] + w * b17 + q * du * dv
+        vv = h * up[i, 4 * L + m] + w * b18 + q * dv * dv
+        eu = h * up[i, 5 * L + m] + w * b19 + q * de * du
+        nu = h * up[i, 6 * L + m] + w * b20 + q * dn * du
+        ev = h * up[i, 7 * L + m] + w * b21 + q * de * dv
+        nv = h * up[i, 8 * L + m] + w * b22 + q * dn * dv
+        uve = h * up[i, 9 * L + m] + w * b23 + q * du * dve
+        uvn = h * up[i, 10 * L + m] + w * b24 + q * du * dvn
+        vev = h * up[i, 11 * L + m] + w * b25 + q * dve * dv
+        vnv = h * up[i, 12 * L + m] + w * b26 + q * dvn * dv
         e, n, ve, vn = e + w * de, n + w * dn, ve + w * dve, vn + w * dvn
         u, v = u + w * du, v + w * dv
         a, b, c, d = move[k, m], move[k, L + m], move[k, 2 * L + m], move[k, 3 * L + m]
@@ -167,16 +183,16 @@ def predict_tall(s: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[i
         eu = eu + g * ev + a * uve - b * uvn
         nu = nu + g * nv + b * uve + a * uvn
         uu = uu + g * (uv + uv + g * vv) + move[k, 11 * L + m]
-        s[i, 15 * L + m], s[i, 16 * L + m] = u, f * v
-        s[i, 17 * L + m] = uu
-        s[i, 18 * L + m] = f * (uv + g * vv) + move[k, 10 * L + m]
-        s[i, 19 * L + m] = f * f * vv + move[k, 9 * L + m]
-        s[i, 20 * L + m], s[i, 21 * L + m] = eu, nu
-        s[i, 22 * L + m] = f * (ev + a * vev - b * vnv)
-        s[i, 23 * L + m] = f * (nv + b * vev + a * vnv)
-        s[i, 24 * L + m], s[i, 25 * L + m] = c * uve - d * uvn, d * uve + c * uvn
-        s[i, 26 * L + m] = f * (c * vev - d * vnv)
-        s[i, 27 * L + m] = f * (d * vev + c * vnv)
+        up[i, m], up[i, L + m] = u, f * v
+        up[i, 2 * L + m] = uu
+        up[i, 3 * L + m] = f * (uv + g * vv) + move[k, 10 * L + m]
+        up[i, 4 * L + m] = f * f * vv + move[k, 9 * L + m]
+        up[i, 5 * L + m], up[i, 6 * L + m] = eu, nu
+        up[i, 7 * L + m] = f * (ev + a * vev - b * vnv)
+        up[i, 8 * L + m] = f * (nv + b * vev + a * vnv)
+        up[i, 9 * L + m], up[i, 10 * L + m] = c * uve - d * uvn, d * uve + c * uvn
+        up[i, 11 * L + m] = f * (c * vev - d * vnv)
+        up[i, 12 * L + m] = f * (d * vev + c * vnv)
         e, n, u = e - e0, n - n0, u - u0
         p[m], p[L + m], p[2 * L + m] = mu * e, mu * n, mu * u
         p[3 * L + m] = mu * (uu + u * u)
@@ -192,7 +208,7 @@ def predict_tall(s: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[i
 def likelihood_flat(
     s: F8, i: int, z: F8, R: F8, j: int, lk: F8, o: int, lanes: tuple[int, ...]
 ) -> float:
-    """Density of plot `j` (no height) under row `i`, m⁻²; that of each lane in ``lk[o:]``."""
+    """Density of plot `j` (no height) under row `i`, m⁻²; that of each lane in ``lk[o]``."""
     L = len(lanes)
     z0, z1, r0, r1, r2 = z[j, 0], z[j, 1], R[j, 0], R[j, 1], R[j, 3]
     for m in range(L):
@@ -200,34 +216,34 @@ def likelihood_flat(
         f = 1.0 / max(a * c - b * b, ROUND * a * c)
         y0, y1 = z0 - s[i, m], z1 - s[i, L + m]
         x = (b * y0 * y1 - 0.5 * (c * y0 * y0 + a * y1 * y1)) * f
-        # exp_neg by hand: a call would keep the loop from running on all lanes at once
         y = max(x, -60.0) * 0.015625
-        g = 1.0 + y * (1.0 / 8.0) * (1.0 + y * (1.0 / 9.0))
-        g = 1.0 + y * (1.0 / 6.0) * (1.0 + y * (1.0 / 7.0) * g)
-        g = 1.0 + y * (1.0 / 4.0) * (1.0 + y * (1.0 / 5.0) * g)
-        g = 1.0 + y * (1.0 + y * 0.5 * (1.0 + y * (1.0 / 3.0) * g))
+        q = y * y
+        h = q * q
+        g = (1.0 / 24.0 + y * (1.0 / 120.0)) + q * (1.0 / 720.0 + y * (1.0 / 5040.0))
+        g = g + h * (1.0 / 40320.0 + y * (1.0 / 362880.0))
+        g = ((1.0 + y) + q * (0.5 + y * (1.0 / 6.0))) + h * g
         g *= g
         g *= g
         g *= g
         g *= g
         g *= g
-        lk[o + m] = s[i, 14 * L + m] * (g * g) * math.sqrt(f) * (1.0 / TWO_PI)
-    return total_at(lk, o, lanes)
+        lk[o, m] = s[i, 14 * L + m] * (g * g) * math.sqrt(f) * (1.0 / TWO_PI)
+    return total_row(lk, o, lanes)
 
 
 @inlined
 def likelihood_tall(
-    s: F8, i: int, z: F8, R: F8, j: int, lk: F8, o: int, lanes: tuple[int, ...]
+    s: F8, up: F8, i: int, z: F8, R: F8, j: int, lk: F8, o: int, lanes: tuple[int, ...]
 ) -> float:
-    """Density of plot `j` (with height) under row `i`, m⁻³; that of each lane in ``lk[o:]``."""
+    """Density of plot `j` (with height) under row `i`, m⁻³; that of each lane in ``lk[o]``."""
     L = len(lanes)
     z0, z1, z2 = z[j, 0], z[j, 1], z[j, 2]
     r0, r1, r2, r3, r4, r5 = R[j, 0], R[j, 1], R[j, 2], R[j, 3], R[j, 4], R[j, 5]
     scale = 1.0 / (TWO_PI * math.sqrt(TWO_PI))
     for m in range(L):
-        a, b, c = s[i, 4 * L + m] * SLACK + r0, s[i, 5 * L + m] + r1, s[i, 20 * L + m] + r2
-        d, e = s[i, 6 * L + m] * SLACK + r3, s[i, 21 * L + m] + r4
-        h = s[i, 17 * L + m] * SLACK + r5
+        a, b, c = s[i, 4 * L + m] * SLACK + r0, s[i, 5 * L + m] + r1, up[i, 5 * L + m] + r2
+        d, e = s[i, 6 * L + m] * SLACK + r3, up[i, 6 * L + m] + r4
+        h = up[i, 2 * L + m] * SLACK + r5
         # S = L D L': the squares of L⁻¹ y over D, and no more than eight bytes can carry
         f = 1.0 / a
         l1, l2 = b * f, c * f
@@ -237,23 +253,24 @@ def likelihood_tall(
         l3 = e1 * g
         d2 = max(h - l2 * c - l3 * e1, ROUND * h)
         k = 1.0 / d2
-        y0, y1, y2 = z0 - s[i, m], z1 - s[i, L + m], z2 - s[i, 15 * L + m]
+        y0, y1, y2 = z0 - s[i, m], z1 - s[i, L + m], z2 - up[i, m]
         y1 = y1 - l1 * y0
         y2 = y2 - l2 * y0 - l3 * y1
         x = y0 * y0 * f + y1 * y1 * g + y2 * y2 * k
         f = f * g * k
         y = max(-0.5 * x, -60.0) * 0.015625
-        g = 1.0 + y * (1.0 / 8.0) * (1.0 + y * (1.0 / 9.0))
-        g = 1.0 + y * (1.0 / 6.0) * (1.0 + y * (1.0 / 7.0) * g)
-        g = 1.0 + y * (1.0 / 4.0) * (1.0 + y * (1.0 / 5.0) * g)
-        g = 1.0 + y * (1.0 + y * 0.5 * (1.0 + y * (1.0 / 3.0) * g))
+        q = y * y
+        h = q * q
+        g = (1.0 / 24.0 + y * (1.0 / 120.0)) + q * (1.0 / 720.0 + y * (1.0 / 5040.0))
+        g = g + h * (1.0 / 40320.0 + y * (1.0 / 362880.0))
+        g = ((1.0 + y) + q * (0.5 + y * (1.0 / 6.0))) + h * g
         g *= g
         g *= g
         g *= g
         g *= g
         g *= g
-        lk[o + m] = s[i, 14 * L + m] * (g * g) * math.sqrt(f) * scale
-    return total_at(lk, o, lanes)
+        lk[o, m] = s[i, 14 * L + m] * (g * g) * math.sqrt(f) * scale
+    return total_row(lk, o, lanes)
 
 
 @inlined
@@ -267,14 +284,14 @@ def clear(acc: F8, lanes: tuple[int, ...]) -> None:
 def add_flat(
     s: F8, i: int, z: F8, R: F8, j: int, lk: F8, o: int, f: float, acc: F8, lanes: tuple[int, ...]
 ) -> None:
-    """Add plot `j`, in every lane with weight ``f lk``, to the mixture.
+    """Add plot `j`, in every lane with weight ``f lk[o]``, to the mixture.
 
     Sums per lane: weight w; w a (3) with a = S⁻¹ y; w (S⁻¹ - a aᵀ) (6, upper triangle).
     """
     L = len(lanes)
     z0, z1, r0, r1, r2 = z[j, 0], z[j, 1], R[j, 0], R[j, 1], R[j, 3]
     for m in range(L):
-        w = lk[o + m] * f
+        w = lk[o, m] * f
         a, b, c = s[i, 4 * L + m] * SLACK + r0, s[i, 5 * L + m] + r1, s[i, 6 * L + m] * SLACK + r2
         g = 1.0 / max(a * c - b * b, ROUND * a * c)
         y0, y1 = z0 - s[i, m], z1 - s[i, L + m]
@@ -290,17 +307,18 @@ def add_flat(
 
 @inlined
 def add_tall(
-    s: F8, i: int, z: F8, R: F8, j: int, lk: F8, o: int, f: float, acc: F8, lanes: tuple[int, ...]
-) -> None:
+    s: F8, up: F8, i: int, z: F8, R: F8, j: int, lk: F8, o: int, f: float, acc: F8,
+    lanes: tuple[int, ...],
+) -> None:  # fmt: skip
     """`add_flat` with height."""
     L = len(lanes)
     z0, z1, z2 = z[j, 0], z[j, 1], z[j, 2]
     r0, r1, r2, r3, r4, r5 = R[j, 0], R[j, 1], R[j, 2], R[j, 3], R[j, 4], R[j, 5]
     for m in range(L):
-        w = lk[o + m] * f
-        a, b, c = s[i, 4 * L + m] * SLACK + r0, s[i, 5 * L + m] + r1, s[i, 20 * L + m] + r2
-        d, e = s[i, 6 * L + m] * SLACK + r3, s[i, 21 * L + m] + r4
-        h = s[i, 17 * L + m] * SLACK + r5
+        w = lk[o, m] * f
+        a, b, c = s[i, 4 * L + m] * SLACK + r0, s[i, 5 * L + m] + r1, up[i, 5 * L + m] + r2
+        d, e = s[i, 6 * L + m] * SLACK + r3, up[i, 6 * L + m] + r4
+        h = up[i, 2 * L + m] * SLACK + r5
         g = 1.0 / a
         l1, l2 = b * g, c * g
         d1 = max(d - l1 * b, ROUND * d)
@@ -312,7 +330,7 @@ def add_tall(
         i12, i02 = -l3 * i22, q * i22
         i11, i01 = k1 - l3 * i12, -l1 * k1 - l3 * i02
         i00 = g + l1 * l1 * k1 + q * i02
-        y0, y1, y2 = z0 - s[i, m], z1 - s[i, L + m], z2 - s[i, 15 * L + m]
+        y0, y1, y2 = z0 - s[i, m], z1 - s[i, L + m], z2 - up[i, m]
         a0 = i00 * y0 + i01 * y1 + i02 * y2
         a1 = i01 * y0 + i11 * y1 + i12 * y2
         a2 = i02 * y0 + i12 * y1 + i22 * y2
@@ -368,7 +386,7 @@ def apply_flat(s: F8, i: int, acc: F8, kept: float, lanes: tuple[int, ...]) -> N
 
 
 @inlined
-def apply_tall(s: F8, i: int, acc: F8, kept: float, lanes: tuple[int, ...]) -> None:
+def apply_tall(s: F8, up: F8, i: int, acc: F8, kept: float, lanes: tuple[int, ...]) -> None:
     """`apply_flat` with height."""
     L = len(lanes)
     for m in range(L):
@@ -378,65 +396,65 @@ def apply_tall(s: F8, i: int, acc: F8, kept: float, lanes: tuple[int, ...]) -> N
         m00, m01 = acc[4 * L + m] * f + u0 * u0, acc[5 * L + m] * f + u0 * u1
         m02, m11 = acc[6 * L + m] * f + u0 * u2, acc[7 * L + m] * f + u1 * u1
         m12, m22 = acc[8 * L + m] * f + u1 * u2, acc[9 * L + m] * f + u2 * u2
-        e0, e1, e2 = s[i, 4 * L + m], s[i, 5 * L + m], s[i, 20 * L + m]
-        n1, n2, up = s[i, 6 * L + m], s[i, 21 * L + m], s[i, 17 * L + m]
-        a0, a1, a2 = s[i, 7 * L + m], s[i, 9 * L + m], s[i, 24 * L + m]
-        b0, b1, b2 = s[i, 8 * L + m], s[i, 10 * L + m], s[i, 25 * L + m]
-        c0, c1, c2 = s[i, 22 * L + m], s[i, 23 * L + m], s[i, 18 * L + m]
+        e0, e1, e2 = s[i, 4 * L + m], s[i, 5 * L + m], up[i, 5 * L + m]
+        n1, n2, uu = s[i, 6 * L + m], up[i, 6 * L + m], up[i, 2 * L + m]
+        a0, a1, a2 = s[i, 7 * L + m], s[i, 9 * L + m], up[i, 9 * L + m]
+        b0, b1, b2 = s[i, 8 * L + m], s[i, 10 * L + m], up[i, 10 * L + m]
+        c0, c1, c2 = up[i, 7 * L + m], up[i, 8 * L + m], up[i, 3 * L + m]
         s[i, 14 * L + m] = mu
         s[i, m] += e0 * u0 + e1 * u1 + e2 * u2
         s[i, L + m] += e1 * u0 + n1 * u1 + n2 * u2
-        s[i, 15 * L + m] += e2 * u0 + n2 * u1 + up * u2
+        up[i, m] += e2 * u0 + n2 * u1 + uu * u2
         s[i, 2 * L + m] += a0 * u0 + a1 * u1 + a2 * u2
         s[i, 3 * L + m] += b0 * u0 + b1 * u1 + b2 * u2
-        s[i, 16 * L + m] += c0 * u0 + c1 * u1 + c2 * u2
+        up[i, L + m] += c0 * u0 + c1 * u1 + c2 * u2
         t0 = e0 * m00 + e1 * m01 + e2 * m02
         t1 = e0 * m01 + e1 * m11 + e2 * m12
         t2 = e0 * m02 + e1 * m12 + e2 * m22
         s[i, 4 * L + m] = max(e0 - (t0 * e0 + t1 * e1 + t2 * e2), MIN_VAR) + ROUND * e0
         s[i, 5 * L + m] = e1 - (t0 * e1 + t1 * n1 + t2 * n2)
-        s[i, 20 * L + m] = e2 - (t0 * e2 + t1 * n2 + t2 * up)
+        up[i, 5 * L + m] = e2 - (t0 * e2 + t1 * n2 + t2 * uu)
         s[i, 7 * L + m] = a0 - (t0 * a0 + t1 * a1 + t2 * a2)
         s[i, 8 * L + m] = b0 - (t0 * b0 + t1 * b1 + t2 * b2)
-        s[i, 22 * L + m] = c0 - (t0 * c0 + t1 * c1 + t2 * c2)
+        up[i, 7 * L + m] = c0 - (t0 * c0 + t1 * c1 + t2 * c2)
         t0 = e1 * m00 + n1 * m01 + n2 * m02
         t1 = e1 * m01 + n1 * m11 + n2 * m12
         t2 = e1 * m02 + n1 * m12 + n2 * m22
         s[i, 6 * L + m] = max(n1 - (t0 * e1 + t1 * n1 + t2 * n2), MIN_VAR) + ROUND * n1
-        s[i, 21 * L + m] = n2 - (t0 * e2 + t1 * n2 + t2 * up)
+        up[i, 6 * L + m] = n2 - (t0 * e2 + t1 * n2 + t2 * uu)
         s[i, 9 * L + m] = a1 - (t0 * a0 + t1 * a1 + t2 * a2)
         s[i, 10 * L + m] = b1 - (t0 * b0 + t1 * b1 + t2 * b2)
-        s[i, 23 * L + m] = c1 - (t0 * c0 + t1 * c1 + t2 * c2)
-        t0 = e2 * m00 + n2 * m01 + up * m02
-        t1 = e2 * m01 + n2 * m11 + up * m12
-        t2 = e2 * m02 + n2 * m12 + up * m22
-        s[i, 17 * L + m] = max(up - (t0 * e2 + t1 * n2 + t2 * up), MIN_VAR) + ROUND * up
-        s[i, 24 * L + m] = a2 - (t0 * a0 + t1 * a1 + t2 * a2)
-        s[i, 25 * L + m] = b2 - (t0 * b0 + t1 * b1 + t2 * b2)
-        s[i, 18 * L + m] = c2 - (t0 * c0 + t1 * c1 + t2 * c2)
+        up[i, 8 * L + m] = c1 - (t0 * c0 + t1 * c1 + t2 * c2)
+        t0 = e2 * m00 + n2 * m01 + uu * m02
+        t1 = e2 * m01 + n2 * m11 + uu * m12
+        t2 = e2 * m02 + n2 * m12 + uu * m22
+        up[i, 2 * L + m] = max(uu - (t0 * e2 + t1 * n2 + t2 * uu), MIN_VAR) + ROUND * uu
+        up[i, 9 * L + m] = a2 - (t0 * a0 + t1 * a1 + t2 * a2)
+        up[i, 10 * L + m] = b2 - (t0 * b0 + t1 * b1 + t2 * b2)
+        up[i, 3 * L + m] = c2 - (t0 * c0 + t1 * c1 + t2 * c2)
         t0 = a0 * m00 + a1 * m01 + a2 * m02
         t1 = a0 * m01 + a1 * m11 + a2 * m12
         t2 = a0 * m02 + a1 * m12 + a2 * m22
         v = s[i, 11 * L + m]
         s[i, 11 * L + m] = max(v - (t0 * a0 + t1 * a1 + t2 * a2), MIN_VAR) + ROUND * v
         s[i, 12 * L + m] -= t0 * b0 + t1 * b1 + t2 * b2
-        s[i, 26 * L + m] -= t0 * c0 + t1 * c1 + t2 * c2
+        up[i, 11 * L + m] -= t0 * c0 + t1 * c1 + t2 * c2
         t0 = b0 * m00 + b1 * m01 + b2 * m02
         t1 = b0 * m01 + b1 * m11 + b2 * m12
         t2 = b0 * m02 + b1 * m12 + b2 * m22
         v = s[i, 13 * L + m]
         s[i, 13 * L + m] = max(v - (t0 * b0 + t1 * b1 + t2 * b2), MIN_VAR) + ROUND * v
-        s[i, 27 * L + m] -= t0 * c0 + t1 * c1 + t2 * c2
+        up[i, 12 * L + m] -= t0 * c0 + t1 * c1 + t2 * c2
         t0 = c0 * m00 + c1 * m01 + c2 * m02
         t1 = c0 * m01 + c1 * m11 + c2 * m12
         t2 = c0 * m02 + c1 * m12 + c2 * m22
-        v = s[i, 19 * L + m]
-        s[i, 19 * L + m] = max(v - (t0 * c0 + t1 * c1 + t2 * c2), MIN_VAR) + ROUND * v
+        v = up[i, 4 * L + m]
+        up[i, 4 * L + m] = max(v - (t0 * c0 + t1 * c1 + t2 * c2), MIN_VAR) + ROUND * v
 
 
 @inlined
-def steer(
-    s: F8, i: int, he: float, hn: float, hu: float, z: float, var: float, p: F8,
+def steer_flat(
+    s: F8, i: int, he: float, hn: float, z: float, var: float, p: F8,
     lanes: tuple[int, ...],
 ) -> None:  # fmt: skip
     """Update every lane of row `i` with one number ``z = h · velocity`` of variance `var`.
@@ -445,19 +463,18 @@ def steer(
     """
     L = len(lanes)
     for m in range(L):
-        g0 = he * s[i, 7 * L + m] + hn * s[i, 8 * L + m] + hu * s[i, 22 * L + m]
-        g1 = he * s[i, 9 * L + m] + hn * s[i, 10 * L + m] + hu * s[i, 23 * L + m]
-        g2 = he * s[i, 11 * L + m] + hn * s[i, 12 * L + m] + hu * s[i, 26 * L + m]
-        g3 = he * s[i, 12 * L + m] + hn * s[i, 13 * L + m] + hu * s[i, 27 * L + m]
-        g4 = he * s[i, 24 * L + m] + hn * s[i, 25 * L + m] + hu * s[i, 18 * L + m]
-        g5 = he * s[i, 26 * L + m] + hn * s[i, 27 * L + m] + hu * s[i, 19 * L + m]
-        f = 1.0 / (he * g2 + hn * g3 + hu * g5 + var)
-        y = z - (he * s[i, 2 * L + m] + hn * s[i, 3 * L + m] + hu * s[i, 16 * L + m])
+        g0 = he * s[i, 7 * L + m] + hn * s[i, 8 * L + m]
+        g1 = he * s[i, 9 * L + m] + hn * s[i, 10 * L + m]
+        g2 = he * s[i, 11 * L + m] + hn * s[i, 12 * L + m]
+        g3 = he * s[i, 12 * L + m] + hn * s[i, 13 * L + m]
+        f = 1.0 / (he * g2 + hn * g3 + var)
+        y = z - (he * s[i, 2 * L + m] + hn * s[i, 3 * L + m])
         x = max(-0.5 * y * y * f, -60.0) * 0.015625
-        g = 1.0 + x * (1.0 / 8.0) * (1.0 + x * (1.0 / 9.0))
-        g = 1.0 + x * (1.0 / 6.0) * (1.0 + x * (1.0 / 7.0) * g)
-        g = 1.0 + x * (1.0 / 4.0) * (1.0 + x * (1.0 / 5.0) * g)
-        g = 1.0 + x * (1.0 + x * 0.5 * (1.0 + x * (1.0 / 3.0) * g))
+        q = x * x
+        h = q * q
+        g = (1.0 / 24.0 + x * (1.0 / 120.0)) + q * (1.0 / 720.0 + x * (1.0 / 5040.0))
+        g = g + h * (1.0 / 40320.0 + x * (1.0 / 362880.0))
+        g = ((1.0 + x) + q * (0.5 + x * (1.0 / 6.0))) + h * g
         g *= g
         g *= g
         g *= g
@@ -469,8 +486,6 @@ def steer(
         s[i, L + m] += g1 * y
         s[i, 2 * L + m] += g2 * y
         s[i, 3 * L + m] += g3 * y
-        s[i, 15 * L + m] += g4 * y
-        s[i, 16 * L + m] += g5 * y
         v = s[i, 4 * L + m]
         s[i, 4 * L + m] = max(v - g0 * g0 * f, MIN_VAR) + ROUND * v
         s[i, 5 * L + m] -= g0 * g1 * f
@@ -485,26 +500,94 @@ def steer(
         s[i, 12 * L + m] -= g2 * g3 * f
         v = s[i, 13 * L + m]
         s[i, 13 * L + m] = max(v - g3 * g3 * f, MIN_VAR) + ROUND * v
-        v = s[i, 17 * L + m]
-        s[i, 17 * L + m] = max(v - g4 * g4 * f, MIN_VAR) + ROUND * v
-        s[i, 18 * L + m] -= g4 * g5 * f
-        v = s[i, 19 * L + m]
-        s[i, 19 * L + m] = max(v - g5 * g5 * f, MIN_VAR) + ROUND * v
-        s[i, 20 * L + m] -= g0 * g4 * f
-        s[i, 21 * L + m] -= g1 * g4 * f
-        s[i, 22 * L + m] -= g0 * g5 * f
-        s[i, 23 * L + m] -= g1 * g5 * f
-        s[i, 24 * L + m] -= g4 * g2 * f
-        s[i, 25 * L + m] -= g4 * g3 * f
-        s[i, 26 * L + m] -= g2 * g5 * f
-        s[i, 27 * L + m] -= g3 * g5 * f
     f = 1.0 / total(p, 0, lanes)
     for m in range(L):
         s[i, 14 * L + m] = p[m] * f
 
 
 @inlined
-def merge(s: F8, bar: F8, i: int, tall: int, p: F8, lanes: tuple[int, ...]) -> None:
+def steer_tall(
+    s: F8, up: F8, i: int, he: float, hn: float, hu: float, z: float, var: float, p: F8,
+    lanes: tuple[int, ...],
+) -> None:  # fmt: skip
+    """`steer_flat` with height."""
+    L = len(lanes)
+    for m in range(L):
+        g0 = he * s[i, 7 * L + m] + hn * s[i, 8 * L + m] + hu * up[i, 7 * L + m]
+        g1 = he * s[i, 9 * L + m] + hn * s[i, 10 * L + m] + hu * up[i, 8 * L + m]
+        g2 = he * s[i, 11 * L + m] + hn * s[i, 12 * L + m] + hu * up[i, 11 * L + m]
+        g3 = he * s[i, 12 * L + m] + hn * s[i, 13 * L + m] + hu * up[i, 12 * L + m]
+        g4 = he * up[i, 9 * L + m] + hn * up[i, 10 * L + m] + hu * up[i, 3 * L + m]
+        g5 = he * up[i, 11 * L + m] + hn * up[i, 12 * L + m] + hu * up[i, 4 * L + m]
+        f = 1.0 / (he * g2 + hn * g3 + hu * g5 + var)
+        y = z - (he * s[i, 2 * L + m] + hn * s[i, 3 * L + m] + hu * up[i, L + m])
+        x = max(-0.5 * y * y * f, -60.0) * 0.015625
+        q = x * x
+        h = q * q
+        g = (1.0 / 24.0 + x * (1.0 / 120.0)) + q * (1.0 / 720.0 + x * (1.0 / 5040.0))
+        g = g + h * (1.0 / 40320.0 + x * (1.0 / 362880.0))
+        g = ((1.0 + x) + q * (0.5 + x * (1.0 / 6.0))) + h * g
+        g *= g
+        g *= g
+        g *= g
+        g *= g
+        g *= g
+        p[m] = s[i, 14 * L + m] * (g * g) * math.sqrt(f) + 1e-300
+        y *= f
+        s[i, m] += g0 * y
+        s[i, L + m] += g1 * y
+        s[i, 2 * L + m] += g2 * y
+        s[i, 3 * L + m] += g3 * y
+        up[i, m] += g4 * y
+        up[i, L + m] += g5 * y
+        v = s[i, 4 * L + m]
+        s[i, 4 * L + m] = max(v - g0 * g0 * f, MIN_VAR) + ROUND * v
+        s[i, 5 * L + m] -= g0 * g1 * f
+        v = s[i, 6 * L + m]
+        s[i, 6 * L + m] = max(v - g1 * g1 * f, MIN_VAR) + ROUND * v
+        s[i, 7 * L + m] -= g0 * g2 * f
+        s[i, 8 * L + m] -= g0 * g3 * f
+        s[i, 9 * L + m] -= g1 * g2 * f
+        s[i, 10 * L + m] -= g1 * g3 * f
+        v = s[i, 11 * L + m]
+        s[i, 11 * L + m] = max(v - g2 * g2 * f, MIN_VAR) + ROUND * v
+        s[i, 12 * L + m] -= g2 * g3 * f
+        v = s[i, 13 * L + m]
+        s[i, 13 * L + m] = max(v - g3 * g3 * f, MIN_VAR) + ROUND * v
+        v = up[i, 2 * L + m]
+        up[i, 2 * L + m] = max(v - g4 * g4 * f, MIN_VAR) + ROUND * v
+        up[i, 3 * L + m] -= g4 * g5 * f
+        v = up[i, 4 * L + m]
+        up[i, 4 * L + m] = max(v - g5 * g5 * f, MIN_VAR) + ROUND * v
+        up[i, 5 * L + m] -= g0 * g4 * f
+        up[i, 6 * L + m] -= g1 * g4 * f
+        up[i, 7 * L + m] -= g0 * g5 * f
+        up[i, 8 * L + m] -= g1 * g5 * f
+        up[i, 9 * L + m] -= g4 * g2 * f
+        up[i, 10 * L + m] -= g4 * g3 * f
+        up[i, 11 * L + m] -= g2 * g5 * f
+        up[i, 12 * L + m] -= g3 * g5 * f
+    f = 1.0 / total(p, 0, lanes)
+    for m in range(L):
+        s[i, 14 * L + m] = p[m] * f
+
+
+@inlined
+def steer(
+    s: F8, up: F8, i: int, tall: int, he: float, hn: float, hu: float, z: float, var: float, p: F8,
+    lanes: tuple[int, ...],
+) -> None:  # fmt: skip
+    """`steer_flat` or, if it has a height, `steer_tall`."""
+    if tall:
+        steer_tall(s, up, i, he, hn, hu, z, var, p, lanes)
+    else:
+        steer_flat(s, i, he, hn, z, var, p, lanes)
+
+
+@inlined
+def merge(
+    s: F8, up: F8, bar: F8, i: int, tall: int, p: F8, lanes: tuple[int, ...]
+) -> None:
     """Moments of the mixture of the lanes of row `i` into `bar`.
 
     Deviations are taken from what `bar` held, which is near.
@@ -545,19 +628,19 @@ def merge(s: F8, bar: F8, i: int, tall: int, p: F8, lanes: tuple[int, ...]) -> N
             mu = s[i, 14 * L + m]
             de, dn = s[i, m] - e0, s[i, L + m] - n0
             dve, dvn = s[i, 2 * L + m] - ve0, s[i, 3 * L + m] - vn0
-            du, dv = s[i, 15 * L + m] - u0, s[i, 16 * L + m] - v0
+            du, dv = up[i, m] - u0, up[i, L + m] - v0
             p[m], p[L + m] = mu * du, mu * dv
-            p[2 * L + m] = mu * (s[i, 17 * L + m] + du * du)
-            p[3 * L + m] = mu * (s[i, 18 * L + m] + du * dv)
-            p[4 * L + m] = mu * (s[i, 19 * L + m] + dv * dv)
-            p[5 * L + m] = mu * (s[i, 20 * L + m] + de * du)
-            p[6 * L + m] = mu * (s[i, 21 * L + m] + dn * du)
-            p[7 * L + m] = mu * (s[i, 22 * L + m] + de * dv)
-            p[8 * L + m] = mu * (s[i, 23 * L + m] + dn * dv)
-            p[9 * L + m] = mu * (s[i, 24 * L + m] + du * dve)
-            p[10 * L + m] = mu * (s[i, 25 * L + m] + du * dvn)
-            p[11 * L + m] = mu * (s[i, 26 * L + m] + dve * dv)
-            p[12 * L + m] = mu * (s[i, 27 * L + m] + dvn * dv)
+            p[2 * L + m] = mu * (up[i, 2 * L + m] + du * du)
+            p[3 * L + m] = mu * (up[i, 3 * L + m] + du * dv)
+            p[4 * L + m] = mu * (up[i, 4 * L + m] + dv * dv)
+            p[5 * L + m] = mu * (up[i, 5 * L + m] + de * du)
+            p[6 * L + m] = mu * (up[i, 6 * L + m] + dn * du)
+            p[7 * L + m] = mu * (up[i, 7 * L + m] + de * dv)
+            p[8 * L + m] = mu * (up[i, 8 * L + m] + dn * dv)
+            p[9 * L + m] = mu * (up[i, 9 * L + m] + du * dve)
+            p[10 * L + m] = mu * (up[i, 10 * L + m] + du * dvn)
+            p[11 * L + m] = mu * (up[i, 11 * L + m] + dve * dv)
+            p[12 * L + m] = mu * (up[i, 12 * L + m] + dvn * dv)
         u, v = total(p, 0, lanes), total(p, 1, lanes)
         bar[i, 14], bar[i, 15] = u0 + u, v0 + v
         bar[i, 16] = left(total(p, 2, lanes), u)

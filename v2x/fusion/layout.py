@@ -4,7 +4,7 @@ A track is a *slot*. Slots of ended tracks are used again, so a slot number mean
 `links` chains the living slots in the order of their founding.
 
 A Gaussian is a row of 27 numbers, mean and upper triangle of the covariance. What a track without
-height needs stands first, so that the flat case touches 14 of them::
+height needs stands first, so that the flat case needs no more than 14 of them::
 
     0 E   1 N   2 vE  3 vN
     4 EE  5 EN  6 NN  7 EvE  8 EvN  9 NvE  10 NvN  11 vEvE  12 vEvN  13 vNvN
@@ -24,7 +24,9 @@ SECOND = 1_000_000_000
 """ns."""
 WIDTH = 27
 MU = 14
-"""Place of the probability of a lane in its row of 28: between flat and tall."""
+"""How many of them are flat; also the place of the probability of a lane, behind its flat ones."""
+FLAT, TALL = MU + 1, WIDTH - MU
+"""Numbers of a lane in rows of `Live.s` and of `Live.up`."""
 KINDS = 13
 FED = 8
 """Sensors remembered per track; with more than that the one heard longest ago gives way."""
@@ -80,14 +82,16 @@ class Live(NamedTuple):
 
     Attributes
     ----------
-    s
-        (cap, 28 lanes) Gaussian and probability of every motion mode, at time `t`.
+    s, up
+        (cap, 15 lanes) flat half of the Gaussian of every motion mode, and its probability, at time
+        `t`; (cap, 13 lanes) the tall half, valid with HAS_UP: without, all lanes have that of
+        `bar`. Apart, so that a flat track costs no memory traffic for a height it has not.
     bar
         (cap, 27) their mixture: m, m/s and their products.
     manner
         Group of kinds whose motion modes it has, a row of `v2x.fusion.modes.MANNERS`.
     r, t
-        Existence, and the ns at which `s` and `r` hold.
+        Existence, and the ns at which `s`, `up` and `r` hold.
     mode
         Bits ALIVE, CONFIRMED, HAS_UP, AIR, YOUNG.
     last, first
@@ -114,6 +118,7 @@ class Live(NamedTuple):
     """
 
     s: F8
+    up: F8
     bar: F8
     manner: U1
     r: F8
@@ -252,7 +257,7 @@ class Edges(NamedTuple):
     """Scratch of one association: which plot may belong to which track.
 
     ``plot, spot, w, mu, nu, beta, prefix, by_plot`` one per edge (`spot` is the row of `Look.z` to
-    take for the plot), `like` the density of the plot and `modal` (edges x lanes) that of each
+    take for the plot), `like` the density of the plot and `modal` (edges, lanes) that of each
     lane, ``first`` (slots + 1) where the edges of a slot begin, ``p_detect, beta0, parent, follow,
     tail, contested`` one per slot, ``degree, owner,
     start, mine`` one per plot, `table` for exact sums; see `v2x.fusion.association`.
@@ -285,8 +290,8 @@ class Edges(NamedTuple):
 class Motion(NamedTuple):
     """How tracks move: `manners` from `v2x.fusion.modes`, and scratch.
 
-    `move` holds the transitions prepared last, `acc` ten sums a lane, `row` (1, 28 lanes), `bar`
-    (1, 27) and `p` (16 lanes) one track.
+    `move` holds the transitions prepared last, `acc` ten sums a lane, `row` (1, 15 lanes), `up`
+    (1, 13 lanes), `bar` (1, 27) and `p` (16 lanes) one track.
     """
 
     manners: F8
@@ -294,6 +299,7 @@ class Motion(NamedTuple):
     move: F8
     acc: F8
     row: F8
+    up: F8
     bar: F8
     p: F8
 
@@ -362,13 +368,14 @@ class Settings(NamedTuple):
 
 def lanes_in(s: F8) -> int:
     """Number of lanes in rows like those of `Live.s`."""
-    return int(s.shape[1] // (WIDTH + 1))
+    return int(s.shape[1] // FLAT)
 
 
 def new_live(cap: int, lanes: int) -> Live:
     """Empty slots for `cap` tracks of so many lanes."""
     return Live(
-        s=np.zeros((cap, (WIDTH + 1) * lanes)),
+        s=np.zeros((cap, FLAT * lanes)),
+        up=np.zeros((cap, TALL * lanes)),
         bar=np.zeros((cap, WIDTH)),
         manner=np.zeros(cap, np.uint8),
         r=np.zeros(cap),
@@ -426,7 +433,8 @@ def new_motion(manners: F8, moves: F8) -> Motion:
         share=np.ascontiguousarray(manners[:, 4]),
         move=moves,
         acc=np.zeros(10 * lanes),
-        row=np.zeros((1, (WIDTH + 1) * lanes)),
+        row=np.zeros((1, FLAT * lanes)),
+        up=np.zeros((1, TALL * lanes)),
         bar=np.zeros((1, WIDTH)),
         p=np.zeros(16 * lanes),
     )
@@ -443,7 +451,7 @@ def new_edges(slots: int, plots: int, edges: int, lanes: int) -> Edges:
         spot=ints(edges),
         w=np.zeros(edges),
         like=np.zeros(edges),
-        modal=np.zeros(edges * lanes),
+        modal=np.zeros((edges, lanes)),
         mu=np.zeros(edges),
         nu=np.zeros(edges),
         beta=np.zeros(edges),

@@ -321,7 +321,8 @@ def compact(live: Live, moved: I4, counts: I8) -> None:
         live.links[d, 1] = moved[b] if b >= 0 else -1
         if d == i:
             continue
-        live.s[d], live.bar[d], live.manner[d] = live.s[i], live.bar[i], live.manner[i]
+        live.s[d], live.up[d], live.bar[d] = live.s[i], live.up[i], live.bar[i]
+        live.manner[d] = live.manner[i]
         live.r[d], live.t[d], live.mode[d] = live.r[i], live.t[i], live.mode[i]
         live.last[d], live.first[d] = live.last[i], live.first[i]
         live.serial[d], live.id[d], live.claimed[d] = live.serial[i], live.id[i], live.claimed[i]

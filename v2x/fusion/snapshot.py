@@ -32,7 +32,7 @@ from v2x.fusion.layout import Live, Sheet
 from v2x.plots import PlotColumns
 from v2x.sensors import Sensor
 
-FORMAT = 2
+FORMAT = 3
 """To be raised whenever the same bytes would mean something else."""
 
 _STACK = "free"
