@@ -111,7 +111,11 @@ def test_gate_finds_exactly_the_pairs_of_a_full_search(spread):
     got, side_m, side = gating.lay_out(sheet, 0, n, 1.0, look, counts)
     assert got == n
     gating.gather(sheet, n, 1.0, 0.0, 1e-5, 0.05, look)
-    ne = gating.gate(live, sheet, look, 0, n, side_m, side, 0.09, g, cfg, scratch, counts)
+    wide, ne = gating.widest(look, n), 0
+    for lo, hi in ((0, 1), (1, 37), (37, m)):
+        ne = gating.gate(
+            live, sheet, look, 0, n, side_m, side, 0.09, g, cfg, scratch, lo, hi, wide, ne
+        )
     found = {
         (i, int(look.row[g.plot[e]])): g.w[e]
         for i in range(m)

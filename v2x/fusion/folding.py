@@ -22,9 +22,8 @@ def sum_of_eight(p: F8, q: int) -> float:
     return float(even + ((v[q + 1] + v[q + 5]) + (v[q + 3] + v[q + 7])))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _fold(typing: Any, p: Any, q: Any) -> Any:
-    """`sum_of_eight` as vector instructions."""
+def _vectors(typing: Any, p: Any, q: Any) -> Any:
+    """`sum_of_eight` as vector instructions, for Numba."""
     if not (isinstance(p, types.Array) and p.layout == "C" and p.dtype == types.float64):
         return None
 
@@ -45,11 +44,14 @@ def _fold(typing: Any, p: Any, q: Any) -> Any:
     return types.float64(p, types.intp), generate
 
 
+_fold: Any = intrinsic(_vectors)
+
+
 def _lanes(numbers: range) -> Any:
     return ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), list(numbers))
 
 
-@overload(sum_of_eight, inline="always")  # type: ignore[untyped-decorator]
+@overload(sum_of_eight, inline="always")
 def _compiled(p: Any, q: Any) -> Any:
     def body(p: Any, q: Any) -> Any:
         return _fold(p, q)

@@ -22,7 +22,6 @@ from v2x.fusion.layout import (
     SECOND,
     SECTORS,
     SIGHTED,
-    TOP,
     WORST,
     YOUNG,
     Edges,
@@ -33,7 +32,7 @@ from v2x.fusion.layout import (
     Sheet,
 )
 from v2x.fusion.lives import CLAIM_FLAG, RELAYED_FLAG, certain, ref_factor
-from v2x.fusion.motion import MAX_VAR, MIN_VAR, TWO_PI, exp_neg, flat_innovation, full_innovation
+from v2x.fusion.motion import MAX_VAR, MIN_VAR, TWO_PI, exp_neg, full_innovation
 from v2x.fusion.sights import passes, radial_factor, sectors_near, view
 from v2x.jit import inlined, kernel
 
@@ -277,11 +276,13 @@ def flat_likelihood(s: F8, i: int, z: F8, R: F8, j: int, gate: float, whole: int
 
     Inside it merely 1 unless the `whole` answer is asked for.
     """
-    y0, y1, a, b, c, det = flat_innovation(s, i, z, R, j)
-    d2 = a * y0 * y0 + 2.0 * b * y0 * y1 + c * y1 * y1
-    if not (d2 < gate and det > 0.0):
+    y0, y1 = z[j, 0] - s[i, 0], z[j, 1] - s[i, 1]
+    a, b, c = s[i, 4] + R[j, 0], s[i, 5] + R[j, 1], s[i, 6] + R[j, 3]
+    det = a * c - b * b
+    d2 = c * y0 * y0 - 2.0 * b * y0 * y1 + a * y1 * y1
+    if not (d2 < gate * det and det > 0.0):
         return 0.0
-    return exp_neg(-0.5 * d2) / (TWO_PI * math.sqrt(det)) if whole else 1.0
+    return exp_neg(-0.5 * d2 / det) / (TWO_PI * math.sqrt(det)) if whole else 1.0
 
 
 @inlined
@@ -293,6 +294,15 @@ def full_likelihood(s: F8, i: int, z: F8, R: F8, j: int, gate: float, whole: int
     if not (d2 < gate and det > 0.0):
         return 0.0
     return exp_neg(-0.5 * d2) / (TWO_PI * math.sqrt(TWO_PI * det)) if whole else 1.0
+
+
+@kernel
+def widest(look: Look, n: int) -> tuple[float, float]:
+    """Largest variance of the plots to the east and to the north."""
+    e = north = 0.0
+    for j in range(n):
+        e, north = max(e, look.R[j, 0]), max(north, look.R[j, 3])
+    return e, north
 
 
 @kernel
@@ -308,9 +318,12 @@ def gate(
     g: Edges,
     cfg: Settings,
     motion: Motion,
-    counts: I8,
+    lo: int,
+    hi: int,
+    wide: tuple[float, float],
+    ne: int,
 ) -> int:
-    """List which plot of sensor `k` may belong to which track, with its weight relative to clutter.
+    """List which plots of sensor `k` may belong to which track in ``lo:hi``; weighs them.
 
     A plot near a track that the sensor cannot see, as its coverage says, is evidence against that
     coverage: such a track is taken as seen with probability `least`, if it has an edge at all.
@@ -318,8 +331,8 @@ def gate(
 
     A track visits the cells under its innovation ellipse: by bounding box, and row by row along
     the ellipse where that is large (a radar at 5 km is 5 m by 44 m); then the sectors of the lines
-    of sight that may meet it. Fills ``g.first``, ``g.plot``, ``g.spot``, ``g.w``; returns the
-    number of edges, -1 where they ran out of room.
+    of sight that may meet it. `wide` as `widest` says. Goes on after `ne` edges; fills ``g.first``,
+    ``g.plot``, ``g.spot``, ``g.w``; returns the number of edges, -1 where they ran out of room.
     """
     s, up, bar, r, when = live.s, live.up, live.bar, live.r, live.t
     mode, manner = live.mode, live.manner
@@ -329,24 +342,22 @@ def gate(
     first, plot, weight, chance = g.first, g.plot, g.w, g.p_detect
     idents, labels, conf, refs = sheet.ident, sheet.kind, sheet.kind_conf, sheet.track_ref
     fed_sensor, fed_ref = live.fed_sensor, live.fed_ref
-    flat, full, widest = cfg.gate_flat, cfg.gate_full, max(cfg.gate_flat, cfg.gate_full)
+    flat, full, most = cfg.gate_flat, cfg.gate_full, max(cfg.gate_flat, cfg.gate_full)
     same, unclaimed, other, floor = cfg.same, cfg.unclaimed, cfg.other, cfg.kind_floor
     viewed, sectors, sighted = g.spot, look.size[SECTORS], look.size[SIGHTED]
     lines, odd, sight = look.size[BEARINGS], sighted or look.size[POINT], sheet.sight
     total, cells = n + lines, m * m
-    re = rn = 0.0
-    for j in range(n):
-        re, rn = max(re, R[j, 0]), max(rn, R[j, 3])
+    re, rn = wide
     scale, mask = 1.0 / side, m - 1
-    cap, ne = plot.shape[0], 0
-    for i in range(counts[TOP]):
-        first[i] = ne
+    cap = plot.shape[0]
+    for i in range(lo, hi):
+        first[i + 1] = ne
         if not (chance[i] >= 0.0 and total):
             continue
         seen = max(chance[i], least)
         e, u = bar[i, 0], bar[i, 1]
-        hx = math.sqrt(widest * (bar[i, 4] + re))
-        hy = math.sqrt(widest * (bar[i, 6] + rn))
+        hx = math.sqrt(most * (bar[i, 4] + re))
+        hy = math.sqrt(most * (bar[i, 6] + rn))
         if not (abs(e) + hx <= 2.0 * REACH and abs(u) + hy <= 2.0 * REACH):
             continue
         factor = r[i] * seen / (1.0 - r[i] * seen)
@@ -357,28 +368,34 @@ def gate(
         thin = x1 - x0 > 3 and y1 - y0 > 3 and y1 - y0 < mask
         if thin:
             slope = bar[i, 5] / bar[i, 6]
-            half = math.sqrt(widest * max(0.0, bar[i, 4] - slope * bar[i, 5]))
-            half += math.sqrt(widest * re) + abs(slope) * math.sqrt(widest * rn)
+            half = math.sqrt(most * max(0.0, bar[i, 4] - slope * bar[i, 5]))
+            half += math.sqrt(most * re) + abs(slope) * math.sqrt(most * rn)
         for y in range(y0, y1 + (2 if lines else 1)):
             a, b = x0, x1
             base, wrap = (y & mask) * m, mask
             if y > y1:
-                a, b = sectors_near(bar, i, look.pose, look.pose[WORST], widest, sectors)
+                a, b = sectors_near(bar, i, look.pose, look.pose[WORST], most, sectors)
                 base, wrap = cells, sectors - 1
             elif thin:
                 p = slope * max(-hy, y * side - u)
                 q = slope * min(hy, (y + 1) * side - u)
                 a = max(a, math.floor((e + min(p, q) - half) * scale))
                 b = min(b, math.floor((e + max(p, q) + half) * scale))
-            b = min(b, a + wrap)
-            for x in range(a, b + 1):
-                bucket = base + (x & wrap)
-                for p in range(start[bucket], start[bucket + 1]):
+            if b < a:
+                continue
+            # buckets side by side are one run of plots, two where the grid wraps round
+            a, b = a & wrap, min(b - a, wrap)
+            b += a
+            for beyond in range(2 if b > wrap else 1):
+                q, stop = base + a, base + min(b, wrap) + 1
+                if beyond:
+                    q, stop = base, base + b - wrap
+                for p in range(start[q], start[stop]):
                     if p < n and not (abs(z[p, 0] - e) <= hx and abs(z[p, 1] - u) <= hy):
                         continue
                     j, unit = p, 1.0
                     if odd:
-                        if p >= n and passes(bar, i, z, R, p, look.pose, widest):
+                        if p >= n and passes(bar, i, z, R, p, look.pose, most):
                             continue
                         j, unit = view(bar, i, kinds, sight, look, p, total + ne, flat)
                         if unit == 0.0:
@@ -423,5 +440,5 @@ def gate(
                     weight[ne] = factor * v / c[p]
                     ne += 1
                     chance[i] = seen
-    first[counts[TOP]] = ne
+        first[i + 1] = ne
     return ne

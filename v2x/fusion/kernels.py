@@ -14,25 +14,18 @@ import math
 from v2x.columns import F8, I4, I8
 from v2x.fusion.association import associate
 from v2x.fusion.crossings import cross
-from v2x.fusion.gating import gate, gather, lay_out
-from v2x.fusion.intensity import Chart, Unseen, expect, give_back, look_over, wake
+from v2x.fusion.gating import gate, gather, lay_out, widest
+from v2x.fusion.intensity import Chart, Unseen, expect, look_over, wake
 from v2x.fusion.lanes import (
-    add_flat,
-    add_tall,
-    apply_flat,
-    apply_tall,
-    clear,
-    fan_out,
     merge,
     predict_flat,
     predict_tall,
-    raise_up,
-    steer,
 )
 from v2x.fusion.layout import (
     AIR,
     ALIVE,
     BEARINGS,
+    BLOCK,
     CHOSEN,
     CLAIMS,
     CONFIRMED,
@@ -70,11 +63,11 @@ from v2x.fusion.layout import (
     Sheet,
 )
 from v2x.fusion.lives import (
+    R_CAP,
     boundless,
     compact,
     end_track,
     expired,
-    feed,
     found_state,
     is_claim,
     kind_in_effect,
@@ -82,21 +75,18 @@ from v2x.fusion.lives import (
     manner_of,
     share_inside,
     survival,
-    take_claim,
     take_kind,
     take_slot,
     velocity_var,
 )
 from v2x.fusion.modes import prepare
-from v2x.fusion.motion import MAX_VAR, clamp, flat_innovation, full_innovation, predict
+from v2x.fusion.motion import clamp, flat_innovation, full_innovation, predict
 from v2x.fusion.rates import Ledger, enrol, gauge
 from v2x.fusion.sectors import gather_sights, lay_sights
-from v2x.fusion.sights import radial_doubt, radial_start
-from v2x.fusion.windows import EPOCH, LIMIT, Windows, enter, rank_of
+from v2x.fusion.sights import radial_start
+from v2x.fusion.updating import settle
+from v2x.fusion.windows import EPOCH, Windows
 from v2x.jit import inlined, kernel
-
-R_CAP = 1.0 - 1e-7
-"""Existence never reaches 1: ``1 - r p_D`` would cancel."""
 
 RADAR = 1
 """Number of `SensorKind`, which kernels cannot import; a test compares."""
@@ -106,23 +96,49 @@ LEAST = 0.1
 
 
 @kernel
+def extent(
+    beams: Beams, k: int, look: Look, n: int
+) -> tuple[bool, float, float, float, float, float]:
+    """Whether a look of sensor `k` concerns only what is near, and near what.
+
+    The largest variance of its plots, and a box (west, east, south, north) round plots and
+    coverage.
+    """
+    edge, first, end, looks = beams.edge, beams.first[k], beams.end[k], beams.looks[k]
+    worst = 0.0
+    lo_e = lo_n = 1e300
+    hi_e = hi_n = -1e300
+    if (looks and end == first) or look.size[BEARINGS]:
+        return False, worst, lo_e, hi_e, lo_n, hi_n
+    for j in range(n):
+        worst = max(worst, max(look.R[j, 0], look.R[j, 3]))
+        lo_e, hi_e = min(lo_e, look.z[j, 0]), max(hi_e, look.z[j, 0])
+        lo_n, hi_n = min(lo_n, look.z[j, 1]), max(hi_n, look.z[j, 1])
+    for v in range(first, end if looks else first):
+        lo_e, hi_e = min(lo_e, edge[v, 0]), max(hi_e, edge[v, 0])
+        lo_n, hi_n = min(lo_n, edge[v, 1]), max(hi_n, edge[v, 1])
+    return True, worst, lo_e, hi_e, lo_n, hi_n
+
+
+@kernel
 def advance(
     live: Live,
     beams: Beams,
     k: int,
     t: int,
-    look: Look,
-    n: int,
     g: Edges,
     cfg: Settings,
     motion: Motion,
     counts: I8,
+    lo: int,
+    hi: int,
+    near: tuple[bool, float, float, float, float, float],
 ) -> None:
-    """Predict to `t` the tracks this look concerns, and say how likely it sees each.
+    """Predict to `t` the tracks in slots ``lo:hi`` this look concerns; how likely it sees each.
 
     Looks concern every track that may be where the sensor sees; rows of a sensor that only reports
-    concern the tracks near them. The others stay as they are, predicted when a look concerns them.
-    Fills ``g.p_detect`` (-1: not concerned). Ends tracks that expired.
+    concern the tracks near them (`extent`). The others stay as they are, predicted when a look
+    concerns them. Fills ``g.p_detect`` (-1: not concerned). Ends tracks that expired.
     """
     s, up, bar, r, when, mode = live.s, live.up, live.bar, live.r, live.t, live.mode
     last = live.last
@@ -132,20 +148,9 @@ def advance(
     first, end, low, high = beams.first[k], beams.end[k], beams.low[k], beams.high[k]
     looks, bounded = beams.looks[k], beams.bounded[k]
     p = min(beams.p_detect[k], 1.0 - 1e-6)
-    worst = 0.0
-    lo_e = lo_n = 1e300
-    hi_e = hi_n = -1e300
-    local = (not looks or end > first) and look.size[BEARINGS] == 0
-    if local:
-        for j in range(n):
-            worst = max(worst, max(look.R[j, 0], look.R[j, 3]))
-            lo_e, hi_e = min(lo_e, look.z[j, 0]), max(hi_e, look.z[j, 0])
-            lo_n, hi_n = min(lo_n, look.z[j, 1]), max(hi_n, look.z[j, 1])
-        for v in range(first, end if looks else first):
-            lo_e, hi_e = min(lo_e, edge[v, 0]), max(hi_e, edge[v, 0])
-            lo_n, hi_n = min(lo_n, edge[v, 1]), max(hi_n, edge[v, 1])
+    local, worst, lo_e, hi_e, lo_n, hi_n = near
     death = cfg.death
-    for i in range(counts[TOP]):
+    for i in range(lo, hi):
         chance[i] = -1.0
         if not mode[i] & ALIVE:
             continue
@@ -182,6 +187,40 @@ def advance(
 
 
 @kernel
+def foresee(
+    live: Live,
+    beams: Beams,
+    k: int,
+    t: int,
+    sheet: Sheet,
+    look: Look,
+    n: int,
+    m: int,
+    side: float,
+    g: Edges,
+    cfg: Settings,
+    motion: Motion,
+    counts: I8,
+) -> bool:
+    """Predict every track this look concerns, and list the plots that may be its own.
+
+    A block of slots after the other, so that the gate finds what was predicted still at hand.
+    Returns False where the edges have no room.
+    """
+    least = LEAST * min(beams.p_detect[k], 1.0 - 1e-6)
+    near, wide = extent(beams, k, look, n), widest(look, n)
+    ne = 0
+    g.first[0] = 0
+    for lo in range(0, counts[TOP], BLOCK):
+        hi = min(lo + BLOCK, counts[TOP])
+        advance(live, beams, k, t, g, cfg, motion, counts, lo, hi, near)
+        ne = gate(live, sheet, look, k, n, m, side, least, g, cfg, motion, lo, hi, wide, ne)
+        if ne < 0:
+            return False
+    return True
+
+
+@kernel
 def turn_to(
     beams: Beams,
     k: int,
@@ -207,170 +246,6 @@ def turn_to(
     for p in range(total):
         look.plain[p] = 0
     return total
-
-
-@kernel
-def weigh(
-    live: Live,
-    beams: Beams,
-    k: int,
-    t: int,
-    g: Edges,
-    cfg: Settings,
-    on: Chart,
-    unseen: Unseen,
-    counts: I8,
-) -> tuple[float, float]:
-    """Existence of every track after this look; ends those below the prune level.
-
-    Fills ``g.mu`` of each edge with its share of the mixture, given that the object exists, and
-    ``g.tail`` of each slot with its best edge (-1 none). Returns how many of the tracks that were
-    confirmed before this look got a plot, and how many of them it could have seen.
-    """
-    hits = seen = 0.0
-    whole = 1.0 / min(beams.p_detect[k], 1.0 - 1e-6)
-    r, mode, last = live.r, live.mode, live.last
-    first, beta, share, beta0 = g.first, g.beta, g.mu, g.beta0
-    chance, best_edge = g.p_detect, g.tail
-    looks, prune, confirm, drop = beams.looks[k], cfg.prune, cfg.confirm, cfg.drop
-    for i in range(counts[TOP]):
-        best_edge[i] = -1
-        p = chance[i]
-        a, b = first[i], first[i + 1]
-        if p < 0.0 or (a == b and not looks):
-            continue
-        kept = r[i] * (1.0 - p) / (1.0 - r[i] * p) if looks else r[i]
-        hit = 0.0
-        if a == b:
-            r[i] = kept
-        else:
-            best = a
-            for e in range(a, b):
-                hit += beta[e]
-                if beta[e] > beta[best]:
-                    best = e
-            total = hit + beta0[i] * kept
-            f = 1.0 / total
-            for e in range(a, b):
-                share[e] = beta[e] * f
-            r[i] = min(R_CAP, total)
-            best_edge[i] = best
-            if hit > 0.5:
-                last[i] = t
-        if mode[i] & CONFIRMED:
-            hits += hit * p
-            seen += r[i] * p
-        if r[i] < prune:
-            give_back(on, unseen, live, i, beams)
-            end_track(live, i, counts)
-            best_edge[i] = -1
-        elif r[i] > confirm:
-            mode[i] |= CONFIRMED
-        elif r[i] < drop:
-            mode[i] &= ~CONFIRMED & 255
-    return hits * whole, seen * whole if looks else 0.0
-
-
-@kernel
-def mix(live: Live, look: Look, g: Edges, motion: Motion, cfg: Settings, counts: I8) -> None:
-    """Moment-matched mixture of all edges of every track, lane by lane, then of its lanes."""
-    s, up, bar, mode, manner = live.s, live.up, live.bar, live.mode, live.manner
-    z, R, acc, p, lanes = look.z, look.R, motion.acc, motion.p, cfg.lanes
-    first, spot, share, best_edge, chance = g.first, g.spot, g.mu, g.tail, g.p_detect
-    like, modal = g.like, g.modal
-    for i in range(counts[TOP]):
-        if chance[i] < 0.0 or not mode[i] & ALIVE:
-            continue
-        if best_edge[i] < 0:
-            if not mode[i] & YOUNG:
-                merge(s, up, bar, i, mode[i] & HAS_UP, p, lanes)
-            continue
-        tall, kept = mode[i] & HAS_UP, 1.0
-        if mode[i] & YOUNG:
-            mode[i] &= ~YOUNG & 255
-            fan_out(s, bar, i, motion.share, manner[i], lanes)
-            if tall:
-                raise_up(up, bar, i, lanes)
-        clear(acc, lanes)
-        for e in range(first[i], first[i + 1]):
-            w, j = share[e], spot[e]
-            if w < 1e-6:
-                continue
-            kept -= w
-            if math.isnan(z[j, 2]):
-                add_flat(s, i, z, R, j, modal, e, w / like[e], acc, lanes)
-            else:
-                if not tall:
-                    raise_up(up, bar, i, lanes)
-                tall = HAS_UP
-                add_tall(s, up, i, z, R, j, modal, e, w / like[e], acc, lanes)
-        if tall:
-            mode[i] |= HAS_UP
-            apply_tall(s, up, i, acc, max(0.0, kept), lanes)
-        else:
-            apply_flat(s, i, acc, max(0.0, kept), lanes)
-        merge(s, up, bar, i, tall, p, lanes)
-
-
-@kernel
-def learn(
-    live: Live,
-    beams: Beams,
-    k: int,
-    t: int,
-    sheet: Sheet,
-    look: Look,
-    g: Edges,
-    factor: float,
-    motion: Motion,
-    cfg: Settings,
-    counts: I8,
-) -> None:
-    """What plots say beside their position: who fed, identity, kind, velocity.
-
-    Only a plot that belongs to its track more likely than not is heard.
-    """
-    beta, plot, best_edge, rows = g.beta, g.plot, g.tail, look.row
-    idents, labels, conf, flags = sheet.ident, sheet.kind, sheet.kind_conf, sheet.flags
-    vel, vel_sd = sheet.vel, sheet.vel_sd
-    fed_sensor, fed_kind, fed_ns = live.fed_sensor, live.fed_kind, live.fed_ns
-    fed_ref, refs = live.fed_ref, sheet.track_ref
-    claims, heard, claimed = live.ident, live.ident_ns, live.claimed
-    s, up, bar, mode, p, lanes = live.s, live.up, live.bar, live.mode, motion.p, cfg.lanes
-    sight, sighted, h = sheet.sight, look.size[SIGHTED], look.d
-    for i in range(counts[TOP]):
-        best = best_edge[i]
-        if best < 0 or beta[best] <= 0.5:
-            continue
-        row, plain = rows[plot[best]], look.plain[plot[best]]
-        kind = beams.kind[k] if plain else kind_in_effect(beams.kind[k], flags[row])
-        feed(fed_sensor, fed_kind, fed_ns, fed_ref, i, k, kind, t, -1 if plain else refs[row])
-        if claimed[i] and not is_claim(kind):
-            claimed[i] = 0
-            counts[CLAIMS] -= 1
-        if plain:
-            continue
-        if idents[row] >= 0:
-            take_claim(claims, heard, i, idents[row], t)
-        if 0 < labels[row] < KINDS:
-            take_kind(live, i, labels[row], conf[row])
-        if vel[row, 0] == vel[row, 0]:
-            var = velocity_var(vel_sd[row], factor) / beta[best]
-            if not var < MAX_VAR:
-                continue
-            tall = mode[i] & HAS_UP
-            if abs(vel[row, 0]) < 1e4 and abs(vel[row, 1]) < 1e4:
-                steer(s, up, i, tall, 1.0, 0.0, 0.0, vel[row, 0], var, p, lanes)
-                steer(s, up, i, tall, 0.0, 1.0, 0.0, vel[row, 1], var, p, lanes)
-            if abs(vel[row, 2]) < 1e4 and tall:
-                steer(s, up, i, tall, 0.0, 0.0, 1.0, vel[row, 2], var, p, lanes)
-            merge(s, up, bar, i, tall, p, lanes)
-        elif sighted and abs(sight[row, RADIAL]) < 1e4:
-            rate, sd = sight[row, RADIAL], sight[row, RADIAL_SD]
-            var = radial_doubt(bar, i, look.pose, rate, sd, beta[best], h)
-            if var > 0.0:
-                steer(s, up, i, mode[i] & HAS_UP, h[0], h[1], h[2], rate, var, p, lanes)
-                merge(s, up, bar, i, mode[i] & HAS_UP, p, lanes)
 
 
 @kernel
@@ -406,66 +281,6 @@ def note(
         notes.nis[q] += 2.0 * (b * y0 * y1 + c * y0 * y2 + e * y1 * y2)
         notes.dim[q] = 3
     notes.innovation[q, 0], notes.innovation[q, 1] = y0, y1
-
-
-@kernel
-def residuals(
-    live: Live,
-    k: int,
-    t: int,
-    sheet: Sheet,
-    look: Look,
-    g: Edges,
-    notes: Notes,
-    book: Ledger,
-    w: Windows,
-    counts: I8,
-) -> None:
-    """Residuals of the plots that belong to a confirmed track beyond doubt.
-
-    Those of the tracks drawn go into their windows too, if another sensor fed the track within
-    the length of one.
-    """
-    epoch, fed, fed_ns, sums = w.head[EPOCH], live.fed_sensor, live.fed_ns, book.nis
-    beta, plot, spot, best_edge, mode = g.beta, g.plot, g.spot, g.tail, live.mode
-    s, z, R, rows, idents = live.bar, look.z, look.R, look.row, sheet.ident
-    room = notes.t.shape[0]
-    times, sensors, slots, serials = notes.t, notes.sensor, notes.slot, notes.serial
-    tracks, claims, innovation = notes.track, notes.ident, notes.innovation
-    nis, dim, conflict, serial, ids = notes.nis, notes.dim, notes.conflict, live.serial, live.id
-    q = counts[RESIDUALS]
-    for i in range(counts[TOP]):
-        best = best_edge[i]
-        if best < 0 or not (beta[best] > 0.9 and mode[i] & CONFIRMED):
-            continue
-        p, j = plot[best], spot[best]
-        line = p >= look.size[PLACES]
-        if math.isnan(z[j, 2]):
-            y0, y1, a, b, c, _ = flat_innovation(s, i, z, R, j)
-            y2, size = math.nan, 1 if line else 2
-            d2 = a * y0 * y0 + 2.0 * b * y0 * y1 + c * y1 * y1
-        else:
-            y0, y1, y2, a, b, c, d, e, f, _ = full_innovation(s, i, z, R, j)
-            size = 2 if line else 3
-            d2 = a * y0 * y0 + d * y1 * y1 + f * y2 * y2
-            d2 += 2.0 * (b * y0 * y1 + c * y0 * y2 + e * y1 * y2)
-        sums[k, 0] += d2
-        sums[k, 1] += size
-        rank = rank_of(serial[i], epoch)
-        if rank <= w.head[LIMIT] and not line:
-            backed = False
-            for f in range(FED):
-                backed |= fed[i, f] >= 0 and fed[i, f] != k and t - fed_ns[i, f] <= book.epoch_ns
-            if backed:
-                enter(w, rank, t, k, serial[i], z, sheet.cov, p, rows[p])
-        if q == room:
-            continue
-        times[q], sensors[q], slots[q], serials[q] = t, k, i, serial[i]
-        tracks[q], claims[q], conflict[q] = ids[i], idents[rows[p]], 0
-        innovation[q, 0], innovation[q, 1], innovation[q, 2] = y0, y1, y2
-        nis[q], dim[q] = d2, size
-        q += 1
-    counts[RESIDUALS] = q
 
 
 @kernel
@@ -722,27 +537,20 @@ def run(
         total = turn_to(beams, k, sheet, q, n, m * m, c, cfg.unclaimed, look, counts)
         wake(on, unseen, k, t)
         expect(on, unseen, t, look.z, n, beams.clutter[k], beams.birth[k], look.c, look.new)
-        advance(live, beams, k, t, look, n, g, cfg, motion, counts)
-        least = LEAST * min(beams.p_detect[k], 1.0 - 1e-6)
-        ne = gate(live, sheet, look, k, n, m, side, least, g, cfg, motion, counts)
-        if ne < 0:
+        if not foresee(live, beams, k, t, sheet, look, n, m, side, g, cfg, motion, counts):
             counts[DUPLICATES], counts[REFUSED] = copies, refused
             return q
         look_over(on, unseen, k, t, min(beams.p_detect[k], 1.0 - 1e-6))
         associate(counts[TOP], total, g, cfg.sweeps, cfg.tolerance, cfg.exact, look.alone)
-        hits, seen = weigh(live, beams, k, t, g, cfg, on, unseen, counts)
         row = counts[LOOKED]
-        told[row, 0], told[row, 1] = hits, seen
+        settle(
+            live, beams, k, t, sheet, look, g, cfg, motion, on, unseen, notes, told, row, book, w,
+            counts,
+        )  # fmt: skip
         told[row, 4] = sheet.scan_end[q] - sheet.scan_first[q]
         told[row, 5] = counts[DUPLICATES] - copies
         enrol(book, k, t, look.alone, n, told, row)
         counts[LOOKED] = row + 1
-        if ne:
-            residuals(live, k, t, sheet, look, g, notes, book, w, counts)
-        mix(live, look, g, motion, cfg, counts)
-        if ne:
-            factor = cfg.velocity_factor * math.sqrt(inflate)
-            learn(live, beams, k, t, sheet, look, g, factor, motion, cfg, counts)
         if n:
             conflicts(live, k, t, sheet, look, n, notes, counts)
             if beams.spawns[k]:

@@ -585,9 +585,7 @@ def steer(
 
 
 @inlined
-def merge(
-    s: F8, up: F8, bar: F8, i: int, tall: int, p: F8, lanes: tuple[int, ...]
-) -> None:
+def merge(s: F8, up: F8, bar: F8, i: int, tall: int, p: F8, lanes: tuple[int, ...]) -> None:
     """Moments of the mixture of the lanes of row `i` into `bar`.
 
     Deviations are taken from what `bar` held, which is near.

@@ -28,6 +28,8 @@ MU = 14
 FLAT, TALL = MU + 1, WIDTH - MU
 """Numbers of a lane in rows of `Live.s` and of `Live.up`."""
 KINDS = 13
+BLOCK = 128
+"""Slots whose rows a verb leaves in the cache for the next one."""
 FED = 8
 """Sensors remembered per track; with more than that the one heard longest ago gives way."""
 

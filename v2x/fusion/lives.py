@@ -23,6 +23,8 @@ from v2x.fusion.layout import (
 from v2x.fusion.motion import MAX_VAR, exp_neg
 from v2x.jit import inlined, kernel
 
+R_CAP = 1.0 - 1e-7
+"""Existence never reaches 1: ``1 - r p_D`` would cancel."""
 WIDE_UP_VAR, WIDE_CLIMB_VAR = 2.5e7, 225.0
 """Variance of up and its rate while no height was measured: 5 km, 15 m/s."""
 CLAIM_FLAG, RELAYED_FLAG = 1, 1 << 12
@@ -177,14 +179,18 @@ def feed(
     ref: int,
 ) -> None:
     """Note that sensor `k` fed track `i`, as `kind`, with its number; the stalest gives way."""
-    spot, oldest = 0, 2**62
+    spot, oldest = -1, 2**62
+    # no early end: which sensor stands where is a coin toss to the processor
+    for f in range(FED):
+        if (fed_sensor[i, f] == k) & (fed_kind[i, f] == kind):
+            spot = f
+    if spot >= 0:
+        fed_ns[i, spot], fed_ref[i, spot] = t, ref
+        return
     for f in range(FED):
         if fed_sensor[i, f] < 0:
             spot = f
             break
-        if fed_sensor[i, f] == k and fed_kind[i, f] == kind:
-            fed_ns[i, f], fed_ref[i, f] = t, ref
-            return
         if fed_ns[i, f] < oldest:
             spot, oldest = f, fed_ns[i, f]
     fed_sensor[i, spot] = k
