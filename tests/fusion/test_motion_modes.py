@@ -5,7 +5,7 @@ import pytest
 
 from replay.scenarios import library
 from tests.fusion.test_tracker import MS, drive, plots, radar, run
-from v2x.fusion import Tracker, TrackerConfig
+from v2x.fusion import Tracker, TrackerConfig, layout
 from v2x.observations import Kind
 from v2x.plots import Plots
 from v2x.scoring import Frames, nees_of_pairs, score
@@ -92,6 +92,24 @@ def test_the_modes_are_those_of_the_most_likely_kind_and_change_with_it(kind, ma
     label["kind"] = np.array([Kind.PEDESTRIAN])
     drive(tracker, [[[1.0 + k * 0.1, 0.0]] for k in range(60)], start=1000 * MS, **label)
     assert tracker._live.manner[slot] == 1
+
+
+def test_a_track_that_was_flat_takes_its_height_from_the_first_plot_that_has_one():
+    rng = np.random.default_rng(4)
+    tracker = Tracker([radar()])
+    drive(tracker, rng.normal(0, 0.5, (30, 1, 2)), sd=0.5)
+    slot = int(np.flatnonzero(tracker._live.mode & 1)[0])
+    assert not tracker._live.mode[slot] & layout.HAS_UP
+    t_ns = 3_100 * MS
+    for k in range(2):
+        cov = np.diag([0.25, 0.25, 0.81])
+        at = np.array([[0.0, 0.0, 70.0 + k]])
+        tracks = tracker.step(Plots.positions(t_ns, 0, at, cov[None]), t_ns)
+        t_ns += 100 * MS
+        assert len(tracks) == 1
+        assert tracks.x[0, 2] == pytest.approx(70.0 + 0.5 * k, abs=0.2)
+    assert 0.3 < tracks.P[0, 2, 2] < 0.9
+    assert np.linalg.eigvalsh(tracks.P[0]).min() > 0.0
 
 
 def test_mode_probabilities_always_sum_to_one():

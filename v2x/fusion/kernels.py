@@ -6,7 +6,8 @@ after another in time order, each sensor with its own noise, detection probabili
 sensors never meet in one association. State changes only at scans (a report predicts copies), so
 how a stream is cut into steps changes nothing. Every sum runs in an order that content decides.
 
-`run` is one call per slice. Somewhat longer than a page, to keep the verbs of a scan side by side.
+`run` is one call per slice. What comes before the association is here and in `v2x.fusion.gating`,
+what comes after it in `v2x.fusion.updating`; both go through the tracks block by block.
 """
 
 import math
