@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.ingest.roadside import MAP
 from v2x.ingest.cutting import payloads
 from v2x.ingest.formats import format_named
 from v2x.ingest.formats.columns import encode_columns
@@ -64,6 +65,16 @@ def test_a_reject_is_named_and_makes_the_exit_code_one():
     assert code == 1
     assert lines[0]["ok"]
     assert lines[1] == {"ok": False, "reason": "bad_magic"}
+
+
+def test_what_fits_no_column_stands_under_extra():
+    good = MAP.hex()
+    code, lines, _ = v2x("decode", "ydt3709", "-", "--json", *RECV, stdin=f"{good}\n{good[:40]}")
+    assert code == 1
+    assert lines[0]["extra"]["nodes"][0]["place"] == [39.124, 117.346, None]
+    assert lines[0]["readings"][1]["name"] == "map_nodes"
+    assert lines[1] == {"ok": False, "reason": "short"}
+    assert "extra" not in lines[2]
 
 
 def test_an_unknown_format_names_the_known_ones_and_exits_with_three():

@@ -141,6 +141,8 @@ SSM_PROGRAM = program(
 _SMALLEST = 128
 """Bits that a participant or an obstacle of an SSM takes at least (142 and 133)."""
 
+_SSM_MOST = 512 + 64
+
 
 class Heads(NamedTuple):
     """What stands once in a message, by message.
@@ -203,7 +205,7 @@ def rows_at_most(buf: U1, start: I8, stop: I8) -> int:
             count, p = take(buf, skip(p, end, 63 + 16 * high), end, 4)
             rows += count + 1
         elif head >= EXTENSION:
-            rows += (end - p) // _SMALLEST
+            rows += min((end - p) // _SMALLEST, _SSM_MOST)
     return rows
 
 

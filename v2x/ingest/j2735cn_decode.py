@@ -33,6 +33,8 @@ from v2x.observations import Observations, ident_of
 from v2x.readings import Name, Readings
 from v2x.sensors import Datum, SensorTable
 
+_OF_VEHICLE = np.array([Name.BSM_EVENTS, Name.SIREN, Name.BRAKE], np.uint16)
+
 MOST_IDENTS = 65_536
 """Identities whose hashes are kept at hand; when full they are dropped and made again."""
 
@@ -89,6 +91,19 @@ class Memory:
                 used[known[0]] = known[1]
         return hashes[back]
 
+    def obstacle(self, unit: int, number: int, used: dict[int, str]) -> int:
+        """Hash of an obstacle of the unit with these 8 octets; the text goes into `used`."""
+        names, key = self.names, (f"obstacle {number}", unit)
+        known = names.get(key)
+        if known is None:
+            if len(names) >= MOST_IDENTS:
+                names.clear()
+            name = ident_text("rsu", unit.to_bytes(8, "big")).removeprefix("rsu:")
+            text = f"obstacle:{name}/{number}"
+            known = names[key] = (ident_of(text), text)
+        used[known[0]] = known[1]
+        return known[0]
+
 
 def _grown(editions: U1, sensors: int) -> U1:
     if editions.shape[0] >= sensors:
@@ -142,13 +157,19 @@ def decode_messages(
         made, row = made.take(slice(k)), row[:k]
     idents: dict[int, str] = {}
     named = np.flatnonzero(wire[row, HAS_ID])
-    if named.size:
-        high, low = wire[row[named], ID_HIGH], wire[row[named], ID_LOW]
-        octets = (high.view(np.uint32).astype(np.uint64) << np.uint64(32)) | low.view(np.uint32)
-        made.ident[named] = memory.idents("bsm", octets, idents)
-    readings = [_readings(said, m, outer, sensor, recv_ns, heads, memory, idents)]
-    counts = _skipped(heads, code)
-    _hash_coverage(batch, heads, said, readings[0], idents)
+    high, low = wire[row[named], ID_HIGH], wire[row[named], ID_LOW]
+    octets = (high.view(np.uint32).astype(np.uint64) << np.uint64(32)) | low.view(np.uint32)
+    made.ident[named], who = _names(said, m, octets, heads, memory, idents)
+    message = said.frame[:m]
+    readings = [
+        Readings(
+            outer[message], said.t_ns[:m], recv_ns[message], sensor[message], who, said.name[:m],
+            said.value[:m], np.full(m, -1, np.int64), said.lat[:m], said.lon[:m],
+        )
+    ]  # fmt: skip
+    counts = _skipped(heads)
+    if heads.region.any():
+        _hash_coverage(batch, heads, said, readings[0], idents)
     pending = np.flatnonzero((code == PENDING) | (np.isin(code, ACCEPTED) & (heads.events > 0)))
     if pending.size:
         more, told = tell(
@@ -166,34 +187,34 @@ def decode_messages(
     return Messages(Decoded(made, said_all, code, idents, counts=counts), code, heads.sec_mark)
 
 
-def _skipped(heads: Heads, code: U1) -> dict[str, int]:
+def _skipped(heads: Heads) -> dict[str, int]:
     """Messages of T/CSAE 157 that were not read, by id."""
     ids = heads.extension[(heads.extension >= 0) & (heads.extension != SSM)]
+    if not ids.size:
+        return {}
     known, how_many = np.unique(ids, return_counts=True)
     return {f"extension_{i}": n for i, n in zip(known.tolist(), how_many.tolist(), strict=True)}
 
 
-def _readings(
-    said: Said, m: int, outer: I4, sensor: I4, recv_ns: I8, heads: Heads, memory: Memory,
+def _names(
+    said: Said, m: int, octets: NDArray[np.uint64], heads: Heads, memory: Memory,
     idents: dict[int, str],
-) -> Readings:  # fmt: skip
-    """Readings of the messages; about the unit or vehicle at their head, or an obstacle."""
-    message, name = said.frame[:m], said.name[:m]
-    octets = heads.octets[message].view(np.uint64)
-    of_vehicle = np.isin(name, (Name.BSM_EVENTS, Name.SIREN, Name.BRAKE))
+) -> tuple[I8, I8]:  # fmt: skip
+    """Identities of the objects with these ids, and of whom the readings are about.
+
+    That is the unit or the vehicle at the head of the message, or an obstacle of the unit.
+    """
+    head = heads.octets[said.frame[:m]].view(np.uint64)
+    of_vehicle = np.isin(said.name[:m], _OF_VEHICLE)
+    objects = octets.shape[0]
+    both = memory.idents("bsm", np.concatenate([octets, head[of_vehicle]]), idents)
     who = np.empty(m, np.int64)
-    for scheme, mask in (("rsu", ~of_vehicle), ("bsm", of_vehicle)):
-        if mask.any():
-            who[mask] = memory.idents(scheme, octets[mask], idents)
+    who[of_vehicle] = both[objects:]
+    if not of_vehicle.all():
+        who[~of_vehicle] = memory.idents("rsu", head[~of_vehicle], idents)
     for i in np.flatnonzero(said.number[:m] >= 0).tolist():
-        unit = ident_text("rsu", int(octets[i]).to_bytes(8, "big")).removeprefix("rsu:")
-        text = f"obstacle:{unit}/{said.number[i]}"
-        who[i] = ident_of(text)
-        idents[int(who[i])] = text
-    return Readings(
-        outer[message], said.t_ns[:m], recv_ns[message], sensor[message], who, name,
-        said.value[:m], np.full(m, -1, np.int64), said.lat[:m], said.lon[:m],
-    )  # fmt: skip
+        who[i] = memory.obstacle(int(head[i]), int(said.number[i]), idents)
+    return both[:objects], who
 
 
 def _hash_coverage(
@@ -212,10 +233,10 @@ def _hash_coverage(
 
 def _to_wgs84(readings: Readings, sensors: SensorTable) -> None:
     """Convert the places of readings of GCJ-02 sensors."""
-    if not len(readings):
+    shifted = sensors.datum() == Datum.GCJ02
+    if not shifted.any():
         return
-    shifted = sensors.datum()[readings.sensor] == Datum.GCJ02
-    rows = np.flatnonzero(shifted & np.isfinite(readings.lat))
+    rows = np.flatnonzero(shifted[readings.sensor] & np.isfinite(readings.lat))
     if rows.size:
         lat, lon = readings.lat, readings.lon
         lat[rows], lon[rows] = wgs84_from_gcj02(lat[rows], lon[rows])

@@ -28,6 +28,7 @@ than 5 m off the height that is configured for its sensor, and within 3 m of tha
 level or of 0, gives HEIGHT_DATUM_SUSPECT (the difference in m) and no heights.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -433,6 +434,7 @@ def become(
     return k, m
 
 
+@lru_cache(maxsize=4)
 def tables_of(sensors: SensorTable) -> Tables:
     """What a claim is worth from each sensor."""
     sd, sd_up = sensors.floats("sd_m"), sensors.floats("sd_up_m")
