@@ -10,7 +10,7 @@ import pytest
 from tests.ingest import naive_adsb, naive_remote_id
 from v2x.frames import FrameBatch
 from v2x.ingest.formats import format_named
-from v2x.ingest.modes import encode_airborne_position, encode_velocity
+from v2x.ingest.modes_encode import encode_airborne_position, encode_velocity
 from v2x.ingest.rid_gb46750 import Gb46750, encode_gb46750
 from v2x.ingest.rid_odid import encode_odid_basic_id, encode_odid_location, encode_odid_pack
 from v2x.ingest.timestamps import SECOND, parse_iso

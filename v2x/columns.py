@@ -46,6 +46,8 @@ class Columns:
 
     _empties: ClassVar[dict[type, "Columns"]] = {}
 
+    _plans: ClassVar[dict[type, tuple[int, list[Any], list[Any]]]] = {}
+
     @classmethod
     def schema(cls) -> list[tuple[str, np.dtype[Any], tuple[int, ...], float]]:
         """(name, dtype, trailing shape, blank) of each column, in order."""
@@ -62,8 +64,8 @@ class Columns:
     @classmethod
     def blank(cls, n: int = 0, **given: Any) -> Self:
         """`n` rows of "not measured", with the columns of `given` filled in."""
-        if n == 0 and not given:
-            return cls._nothing()
+        if not given:
+            return cls._in_one_block(n) if n else cls._nothing()
         made: dict[str, Any] = {}
         for name, dtype, shape, empty in cls.schema():
             value = given.pop(name, empty)
@@ -78,6 +80,43 @@ class Columns:
         if given:
             raise TypeError(f"{cls.__name__} has no column {', '.join(sorted(given))}")
         return cls(**made)
+
+    @classmethod
+    def _in_one_block(cls, n: int) -> Self:
+        """Blank rows whose columns share one block, widest first: a few fills instead of many."""
+        plan = Columns._plans.get(cls)
+        if plan is None:
+            plan = Columns._plans[cls] = cls._plan()
+        row, columns, fills = plan
+        block = np.zeros(n * row, np.uint8)
+        for dtype, begin, end, value in fills:
+            block[n * begin : n * end].view(dtype).fill(value)
+        return cls(
+            *(np.ndarray((n, *shape), dtype, block, n * begin) for dtype, shape, begin in columns)
+        )
+
+    @classmethod
+    def _plan(cls) -> tuple[int, list[Any], list[Any]]:
+        """Bytes of a row; dtype, shape and place of each column; what is not zero, and where."""
+        columns: list[Any] = []
+        fills: list[Any] = []
+        at = 0
+        schema = cls.schema()
+        for name, dtype, shape, value in sorted(
+            schema, key=lambda c: (-c[1].itemsize, c[1].kind, str(c[3]))
+        ):
+            end = at + dtype.itemsize * int(np.prod(shape, dtype=int))
+            columns.append((name, dtype, shape, at))
+            if value != 0:
+                last = fills[-1] if fills else None
+                if last and last[2] == at and last[0] == dtype and str(last[3]) == str(value):
+                    fills[-1] = (dtype, last[1], end, value)
+                else:
+                    fills.append((dtype, at, end, value))
+            at = end
+        order = {name: k for k, (name, *_) in enumerate(schema)}
+        columns.sort(key=lambda column: order[column[0]])
+        return at, [column[1:] for column in columns], fills
 
     @classmethod
     def _nothing(cls) -> Self:

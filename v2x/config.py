@@ -116,8 +116,8 @@ class SensorSettings(_Section):
     )
     period_s: Finite | None = Field(None, gt=0, description="expected time between frames")
     correlation_s: Finite = Field(0.0, ge=0, description="correlation time of a sender's filter")
-    edition: Literal["auto", "2017", "2019", "2020", "day2"] = Field(
-        "auto", description="edition of the wire format, or auto"
+    edition: Literal["auto", "2017", "2019", "2020", "day2", "gnss"] = Field(
+        "auto", description="edition of the wire format, or auto; gnss: adsb with a GNSS clock"
     )
     mapping: JsonMapping | None = Field(
         None, description="of format json, required there: a table, or the name of a TOML file"

@@ -98,14 +98,15 @@ class FrameBatch:
 
     @classmethod
     def of(
-        cls, format: str, payloads: Sequence[bytes], sensor: Sequence[int], recv_ns: Sequence[int]
-    ) -> Self:
+        cls, format: str, payloads: Sequence[bytes], sensor: Sequence[int] | I4,
+        recv_ns: Sequence[int] | I8,
+    ) -> Self:  # fmt: skip
         """Join payloads into one batch; `sensor` and `recv_ns` as long as `payloads`."""
         n = len(payloads)
         off = np.zeros(n + 1, np.int64)
         np.cumsum(np.fromiter(map(len, payloads), np.int64, n), out=off[1:])
         buf = np.frombuffer(b"".join(payloads) + bytes(PAD), np.uint8)
-        return cls(format, buf, off, np.array(sensor, np.int32), np.array(recv_ns, np.int64))
+        return cls(format, buf, off, np.asarray(sensor, np.int32), np.asarray(recv_ns, np.int64))
 
     def __len__(self) -> int:
         return int(self.off.shape[0] - 1)

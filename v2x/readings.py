@@ -144,6 +144,21 @@ class Name(IntEnum):
     COVERAGE_HASH = 64
     """As MAP_HASH, of the region that a unit says it sees."""
     SSM_COUNT = 65
+    CN0_MEAN = 125
+    """Carrier to noise density over the satellites a receiver tracks, dB-Hz."""
+    CN0_MAX = 126
+    CN0_SPREAD = 127
+    """Standard deviation of it over four satellites or more: spoofers send all alike."""
+    GBS_BIAS_M = 128
+    """What a receiver's own monitor thinks the failed satellite shifts it by."""
+    GBS_FAILED = 129
+    """The satellite that it distrusts."""
+    RID_VS_SIGN = 130
+    """Bit 1 of a sender's vertical speed means down (+1) or up (-1), by its own heights."""
+    SIL = 131
+    """Probability class that a position lies outside its containment radius."""
+    POSITION_SPLIT_M = 132
+    """Largest distance between the positions that a receiver gives by single constellations."""
 
 
 @dataclass(frozen=True, slots=True)

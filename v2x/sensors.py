@@ -190,6 +190,7 @@ class SensorTable:
     sensors: tuple[Sensor, ...]
     _rows: dict[str, int] = field(default_factory=dict)
     fleet: Mapping[str, int] = field(default_factory=dict)
+    _tables: dict[tuple[str, ...], F8] = field(default_factory=dict)
 
     @classmethod
     def of(cls, sensors: Iterable[Sensor], fleet: Mapping[str, int] | None = None) -> "SensorTable":
@@ -221,6 +222,14 @@ class SensorTable:
     def floats(self, attribute: str) -> F8:
         """(m,) f8 of one numeric attribute."""
         return np.array([getattr(s, attribute) for s in self.sensors], np.float64)
+
+    def table(self, *attributes: str) -> F8:
+        """(m, k) f8 of numeric attributes, made once: to be read, not changed."""
+        known = self._tables.get(attributes)
+        if known is None:
+            known = np.column_stack([self.floats(name) for name in attributes])
+            self._tables[attributes] = known
+        return known
 
     def wait_ns(self) -> I8:
         """(m,) i8 ns that a slice waits for each sensor; 0: it does not hold the grid."""

@@ -21,9 +21,8 @@ from v2x.ingest.formats.columns import encode_columns
 from v2x.ingest.formats.jt808 import encode_position
 from v2x.ingest.formats.nmea import encode_gga, encode_gst, encode_rmc
 from v2x.ingest.j2735cn_encode import Participant, encode_envelope, encode_heartbeat, encode_rsm
-from v2x.ingest.modes import (
-    FOOT,
-    KNOT,
+from v2x.ingest.modes import FOOT, KNOT
+from v2x.ingest.modes_encode import (
     encode_airborne_position,
     encode_identification,
     encode_operational_status,

@@ -640,4 +640,4 @@ def test_the_page_on_benchmarks_names_every_peer_and_every_option():
 
 def test_a_page_that_cannot_be_written_is_an_output_error(tmp_path):
     with pytest.raises(SourceError, match="cannot be written"):
-        bench._write(tmp_path, "text")
+        bench.written(tmp_path, "text")

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from v2x.fusion.facts import CrossResiduals
 
 from replay.scenarios import library
 from tests.fusion.streams import MS, as_bytes, grid, run, slices, stream, tracker
 from v2x.errors import ConfigError
 from v2x.fusion import Sensor, Tracker, TrackerConfig
-from v2x.fusion.facts import CrossResiduals
 from v2x.fusion.layout import new_look
 from v2x.fusion.rates import LOOKS, SETTLED, extent, gauge
 from v2x.plots import Plots

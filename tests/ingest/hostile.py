@@ -1,8 +1,8 @@
 """Hostile input in bulk: ``python -m tests.ingest.hostile N [SEED]``.
 
 Feeds N random or mutated frames to every wire format and checks that rows or a named reject come
-out and nothing else. With ``NUMBA_BOUNDSCHECK=1`` it first plants a fault, to prove that the checks
-are compiled in.
+out and nothing else. `tests.ingest.fuzz` does the same with samples that it finds itself. With
+``NUMBA_BOUNDSCHECK=1`` it first plants a fault, to prove that the checks are compiled in.
 """
 
 import json
@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from v2x.frames import FrameBatch
-from v2x.ingest.decoded import Reject
+from v2x.ingest.decoded import Decoded, Reject
 from v2x.ingest.formats import registry
 from v2x.jit import kernel
-from v2x.sensors import Sensor, SensorTable
+from v2x.mapping import JsonMapping
+from v2x.sensors import Datum, Sensor, SensorTable
 
 SAMPLES = Path(__file__).parent / "samples"
 RECV = 1_795_486_273_000_000_000
@@ -27,9 +28,19 @@ def planted(buf):
     return buf[buf.shape[0] + 3]
 
 
+def samples(name: str) -> list[bytes]:
+    """Frames of ``samples/<name>.json``."""
+    rows = json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))
+    return [bytes.fromhex(row["hex"]) for row in rows]
+
+
 def frames(name: str, n: int, rng: np.random.Generator) -> list[bytes]:
-    """Half random bytes, half samples with flipped, cut, joined or repeated parts."""
-    good = [bytes.fromhex(s["hex"]) for s in json.loads((SAMPLES / f"{name}.json").read_text())]
+    """Mutations of the samples of a format."""
+    return mutated(samples(name), n, rng)
+
+
+def mutated(good: list[bytes], n: int, rng: np.random.Generator) -> list[bytes]:
+    """A quarter random bytes, else `good` with flipped, cut, joined or repeated parts."""
     made: list[bytes] = []
     for i in range(n):
         base = bytearray(good[int(rng.integers(len(good)))])
@@ -56,33 +67,48 @@ def frames(name: str, n: int, rng: np.random.Generator) -> list[bytes]:
     return made
 
 
+def judge(made: Decoded, n: int) -> bool:
+    """Whether what came of n frames is rows in range and codes, and no row of a refused frame."""
+    rows = made.observations
+    accepted = (made.rejects == 0) | (made.rejects == Reject.NOTHING_TO_OBSERVE)
+    flat = rows.model == 0
+    return bool(
+        made.rejects.shape == (n,)
+        and accepted[rows.frame].all()
+        and accepted[made.readings.frame].all()
+        and (np.abs(rows.lat[flat]) <= 90).all()
+        and (np.abs(rows.lon[flat]) <= 180).all()
+        and not np.isinf(rows.height).any()
+        and not np.isinf(rows.cov).any()
+        and not np.isinf(made.readings.value).any()
+        and (rows.kind <= 12).all()
+        and (rows.t_ns > 0).all()
+    )
+
+
+def table(name: str) -> SensorTable:
+    """A sensor of a format, with all that one needs."""
+    settings = json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))[0].get("sensor", {})
+    if "mapping" in settings:
+        settings["mapping"] = JsonMapping.model_validate(settings["mapping"])
+    if "datum" in settings:
+        settings["datum"] = Datum(settings["datum"])
+    return SensorTable.of([Sensor("s", name, **{"sd_m": 2.0, "sd_up_m": 3.0, **settings})])
+
+
 def check(name: str, payloads: list[bytes]) -> Counter[str]:
     """Decode in polls of 500 with state carried on; returns how often each code came."""
     fmt = registry()[name]
-    table = SensorTable.of([Sensor("s", name, sd_m=2.0, sd_up_m=3.0)])
+    sensors = table(name)
     state, told = fmt.new_state(), Counter()
     for at in range(0, len(payloads), 500):
         part = payloads[at : at + 500]
         recv = [RECV + (at + i) * 10_000_000 for i in range(len(part))]
-        made = fmt.decode(FrameBatch.of(name, part, [0] * len(part), recv), table, state)
-        rows = made.observations
-        accepted = (made.rejects == 0) | (made.rejects == Reject.NOTHING_TO_OBSERVE)
-        flat = rows.model == 0
-        fine = (
-            made.rejects.shape == (len(part),)
-            and accepted[rows.frame].all()
-            and (np.abs(rows.lat[flat]) <= 90).all()
-            and (np.abs(rows.lon[flat]) <= 180).all()
-            and not np.isinf(rows.height).any()
-            and not np.isinf(rows.cov).any()
-            and not np.isinf(made.readings.value).any()
-            and (rows.kind <= 12).all()
-            and (rows.t_ns > 0).all()
-        )
-        if not fine:
+        made = fmt.decode(FrameBatch.of(name, part, [0] * len(part), recv), sensors, state)
+        if not judge(made, len(part)):
             raise AssertionError(f"{name}: frames {at}..{at + len(part)} gave a row out of range")
         told.update(Reject(int(code)).name for code in made.rejects)
-    fmt.finish(table, state)
+    fmt.finish(sensors, state)
     return told
 
 

@@ -13,9 +13,24 @@ SECOND = 10**9
 NACP = {1: 18520, 2: 7408, 3: 3704, 4: 1852, 5: 926, 6: 555.6, 7: 185.2, 8: 92.6, 9: 30, 10: 10,
         11: 3, 12: 1}  # fmt: skip
 NACV = {1: 10, 2: 3, 3: 1, 4: 0.3}
-RADIUS = {9: 7.5, 10: 25, 11: 185, 12: 370, 13: 926, 14: 1852, 15: 3704, 16: 7408, 17: 37040,
-          20: 7.5, 21: 25}  # fmt: skip
+# (NIC, radius m) by type code, and by (type code, supplements) where those matter (Doc 9871)
+INTEGRITY = {5: (11, 7.5), 6: (10, 25), 9: (11, 7.5), 10: (10, 25), 12: (7, 370.4), 14: (5, 1852),
+             15: (4, 3704), 17: (1, 37040), 20: (11, 7.5), 21: (10, 25)}  # fmt: skip
 LETTERS = {0x20: " "} | {k: chr(64 + k) for k in range(1, 27)} | {k: chr(k) for k in range(48, 58)}
+
+
+def integrity(tc: int, version: int, a: int, b: int, c: int):
+    b = b if version >= 2 else a
+    special = {
+        7: {(1, 0): (9, 75), (1, 1): (9, 75)}.get((a, c), (8, 185.2)),
+        8: {(1, 1): (7, 370.4), (1, 0): (6, 555.6), (0, 1): (6, 1111.2)}.get((a, c), (0, nan))
+        if version >= 2
+        else (0, nan),
+        11: (9, 75) if a and b else (8, 185.2),
+        13: {(1, 1): (6, 1111.2), (0, 1): (6, 555.6)}.get((a, b), (6, 926)),
+        16: (3, 7408) if a and b else (2, 14816),
+    }
+    return special.get(tc) or INTEGRITY.get(tc) or (0, nan)
 
 
 class RefusedError(Exception):
@@ -31,6 +46,8 @@ def envelope(data: bytes) -> bytes:
     if data[0] == 0x1A:
         if len(data) < 2:
             raise RefusedError(Reject.SHORT)
+        if data[1] == 0x34:
+            raise RefusedError(Reject.UNKNOWN_MESSAGE)
         size = {0x31: 2, 0x32: 7, 0x33: 14}.get(data[1])
         if size is None:
             raise RefusedError(Reject.BAD_MAGIC)
@@ -115,10 +132,10 @@ def wrapped(lon: float) -> float:
     return (lon + 180) % 360 - 180
 
 
-def local(y: float, x: float, odd: int, lat0: float, lon0: float) -> tuple[float, float]:
-    d = 360 / (60 - odd)
+def local(y, x, odd: int, lat0: float, lon0: float, span: int) -> tuple[float, float]:
+    d = span / (60 - odd)
     lat = d * (floor(lat0 / d) + floor(0.5 + lat0 % d / d - y) + y)
-    d = 360 / max(zones(lat) - odd, 1)
+    d = span / max(zones(lat) - odd, 1)
     lon = d * (floor(lon0 / d) + floor(0.5 + lon0 % d / d - x) + x)
     return lat, wrapped(lon)
 
@@ -134,6 +151,22 @@ def from_pair(even, odd, last_is_odd: int):
     m = floor(x0 * (nl - 1) - x1 * nl + 0.5)
     n = max(nl - last_is_odd, 1)
     return (lat1 if last_is_odd else lat0), wrapped(360 / n * (m % n + (x1 if last_is_odd else x0)))
+
+
+def squawk(code: str) -> int:
+    c1, a1, c2, a2, c4, a4, _, b1, d1, b2, d2, b4, d4 = code
+    octal = (a4 + a2 + a1, b4 + b2 + b1, c4 + c2 + c1, d4 + d2 + d1)
+    return int("".join(str(int(o, 2)) for o in octal))
+
+
+def knots(code: int) -> float:
+    steps = [(1, 1, 0), (2, 8, 0.125), (9, 12, 0.25), (13, 38, 0.5), (39, 93, 1), (94, 108, 2),
+             (109, 124, 5)]  # fmt: skip
+    starts = {1: 0, 2: 0.125, 9: 1, 13: 2, 39: 15, 94: 70, 109: 100}
+    for first, last, step in steps:
+        if first <= code <= last:
+            return starts[first] + (code - first) * step
+    return nan
 
 
 def distance_km(lat0, lon0, lat1, lon1) -> float:
@@ -202,8 +235,10 @@ class Receiver:
     def frame(self, i, data, t, row) -> bool:
         message = envelope(data)
         df = message[0] >> 3
-        if df not in (17, 18) or len(message) == 2:
+        if len(message) == 2 or df not in (0, 4, 5, 11, 16, 17, 18, 20, 21):
             raise RefusedError(Reject.UNKNOWN_MESSAGE)
+        if df not in (17, 18):
+            return self.reply(i, df, message, t, row)
         if len(message) != 14:
             raise RefusedError(Reject.SHORT)
         if remainder(message):
@@ -216,7 +251,7 @@ class Receiver:
         nobody = address in ("000000", "ffffff")
         me = f"{int.from_bytes(message[4:11], 'big'):056b}"
         tc, sub = bits(me, 0, 4), bits(me, 5, 7)
-        position = 9 <= tc <= 18 or 20 <= tc <= 22
+        position = 5 <= tc <= 18 or 20 <= tc <= 22
         if not position and tc not in (0, 1, 2, 3, 4, 19, 28, 29, 31):
             raise RefusedError(Reject.UNKNOWN_MESSAGE)
         if tc == 19 and sub not in (1, 2, 3, 4):
@@ -224,6 +259,7 @@ class Receiver:
         if nobody:
             return position and self.position(i, t, row, "", {}, me, tc, cf)
         known = self.memory.setdefault((row, text), {})
+        known["heard"] = t
         if position:
             return self.position(i, t, row, text, known, me, tc, cf)
         if tc == 19:
@@ -241,14 +277,20 @@ class Receiver:
                 self.put(i, t, row, text, Name.CALLSIGN, 1, f"callsign:{callsign}")
             return bool(callsign) or kind is not None
         if tc == 28 and sub == 1:
-            c1, a1, c2, a2, c4, a4, _, b1, d1, b2, d2, b4, d4 = me[11:24]
-            octal = (a4 + a2 + a1, b4 + b2 + b1, c4 + c2 + c1, d4 + d2 + d1)
             self.put(i, t, row, text, Name.EMERGENCY, bits(me, 8, 10))
-            self.put(i, t, row, text, Name.SQUAWK, int("".join(str(int(o, 2)) for o in octal)))
+            self.put(i, t, row, text, Name.SQUAWK, squawk(me[11:24]))
             return True
-        if tc == 31 and sub <= 1 and bits(me, 40, 42) >= 1:
-            nacp = bits(me, 44, 47)
+        nacp = None
+        version = bits(me, 40, 42)
+        if tc == 31 and sub <= 1 and version >= 1:
+            nacp, sil = bits(me, 44, 47), bits(me, 50, 51)
+            c = int(me[19]) if sub == 1 else 0
+            known["integrity"] = (t, version, int(me[43]), c)
+        elif tc == 29 and bits(me, 5, 6) <= 1:
+            nacp, sil = bits(me, 39, 42), bits(me, 44, 45)
+        if nacp is not None:
             self.put(i, t, row, text, Name.NACP, nacp)
+            self.put(i, t, row, text, Name.SIL, sil)
             if nacp in NACP:
                 known["nacp"] = (t, nacp)
             return True
@@ -257,6 +299,42 @@ class Receiver:
             self.put(i, t, row, text, Name.PRESSURE_ALTITUDE, pressure)
             return True
         return False
+
+    def reply(self, i, df, message, t, row) -> bool:
+        if len(message) != (14 if df >= 16 else 7):
+            raise RefusedError(Reject.SHORT if df >= 16 else Reject.BAD_LENGTH)
+        rest = remainder(message)
+        if df == 11:
+            if rest >= 80:
+                raise RefusedError(Reject.BAD_CHECKSUM)
+            address = message[1:4].hex()
+            if address not in ("000000", "ffffff"):
+                self.memory.setdefault((row, f"icao:{address}"), {})["heard"] = t
+            return False
+        text = f"icao:{rest:06x}"
+        known = self.memory.get((row, text))
+        if known is None or rest in (0, 0xFFFFFF) or abs(t - known["heard"]) > 60 * SECOND:
+            raise RefusedError(Reject.BAD_CHECKSUM)
+        before = len(self.readings)
+        word = f"{int.from_bytes(message[:4], 'big'):032b}"
+        code = word[19:]
+        if df in (5, 21):
+            self.put(i, t, row, text, Name.SQUAWK, squawk(code))
+        elif code[6] == "0":
+            pressure = altitude_ft(int(code[:6] + code[7:], 2)) * 0.3048
+            if not isnan(pressure):
+                self.put(i, t, row, text, Name.PRESSURE_ALTITUDE, pressure)
+        status = int(word[5:8], 2)
+        if df in (0, 16):
+            self.grounded(i, t, row, text, known, word[5] == "1")
+        elif status < 4:
+            self.grounded(i, t, row, text, known, status in (1, 3))
+        return len(self.readings) > before
+
+    def grounded(self, i, t, row, text, known, on):
+        if on or known.get("ground"):
+            self.put(i, t, row, text, Name.GROUND_BIT, on)
+        known["ground"] = on
 
     def velocity(self, i, t, row, text, known, me, sub) -> bool:
         up = signed(me, 36, 37, 45, 64 * 0.3048 / 60)
@@ -276,14 +354,16 @@ class Receiver:
             self.put(i, t, row, text, Name.GEO_MINUS_BARO_M, base)
         return used
 
-    def where(self, known, me, t, sensor):
+    def where(self, known, me, t, sensor, surface):
         odd = int(me[21])
         pair = bits(me, 22, 38) / 2**17, bits(me, 39, 55) / 2**17
         if not isnan(sensor.lat) and not isnan(sensor.lon):
-            lat, lon = local(*pair, odd, sensor.lat, sensor.lon)
+            lat, lon = local(*pair, odd, sensor.lat, sensor.lon, 90 if surface else 360)
             if abs(lat) > 90 or distance_km(lat, lon, sensor.lat, sensor.lon) > 450:
                 self.far()
             return self.not_nowhere(lat, lon)
+        if surface:
+            return None
         known["odd" if odd else "even"] = (t, pair)
         if "odd" in known and "even" in known:
             (t0, even), (t1, other) = known["even"], known["odd"]
@@ -303,9 +383,15 @@ class Receiver:
 
     def position(self, i, t, row, text, known, me, tc, cf) -> bool:
         sensor = self.sensors[row]
-        found = self.where(known if text else {}, me, t, sensor)
-        height = altitude_ft(bits(me, 8, 19)) * 0.3048
+        surface = tc <= 8
+        found = self.where(known if text else {}, me, t, sensor, surface)
+        height = nan if surface else altitude_ft(bits(me, 8, 19)) * 0.3048
         pressure = height if tc < 20 else nan
+        version = a = c = 0
+        if "integrity" in known and abs(t - known["integrity"][0]) <= 60 * SECOND:
+            _, version, a, c = known["integrity"]
+        nic, radius = integrity(tc, version, a, 0 if surface else int(me[7]), c)
+        before = len(self.observations) + len(self.readings)
         if found:
             flags = Flag.TIME_FROM_ARRIVAL
             flags |= 0 if cf in (2, 5) else Flag.SELF_REPORTED
@@ -316,13 +402,20 @@ class Receiver:
                     height = pressure + known["base"][1]
                 else:
                     flags |= Flag.HEIGHT_BAROMETRIC
-            sd = RADIUS.get(tc, nan) / 5
+            sd = radius / 5
             if "nacp" in known and abs(t - known["nacp"][0]) <= 60 * SECOND:
                 sd = NACP[known["nacp"][1]] / 2
-            var = larger(sd, sensor.sd_m) ** 2 + 1.5**2
+            var = larger(sd, sensor.sd_m) ** 2 + (0.4 if surface else 1.5) ** 2
             up = nan if isnan(height) else larger(15, sensor.sd_up_m)
             velocity, vel_sd = (nan, nan, nan), nan
-            if "velocity" in known and abs(t - known["velocity"][0]) <= 2 * SECOND:
+            if surface:
+                speed = knots(bits(me, 5, 11)) * 1852 / 3600
+                track = radians(bits(me, 13, 19) * 360 / 128)
+                if me[12] == "1":
+                    velocity = speed * sin(track), speed * cos(track), nan
+                elif speed < 0.5:
+                    velocity = 0, 0, nan
+            elif "velocity" in known and abs(t - known["velocity"][0]) <= 2 * SECOND:
                 _, velocity, vel_sd = known.pop("velocity")
             kind = known.get("kind")
             if text:
@@ -336,9 +429,15 @@ class Receiver:
             )  # fmt: skip
             if text:
                 self.release(i, row, text, known)
-        if text and not isnan(pressure):
-            self.put(i, t, row, text, Name.PRESSURE_ALTITUDE, pressure)
-        return bool(found) or bool(text and not isnan(pressure))
+        if text:
+            if not isnan(pressure):
+                self.put(i, t, row, text, Name.PRESSURE_ALTITUDE, pressure)
+            self.grounded(i, t, row, text, known, surface)
+            told, when = known.get("nic", (-1, -(1 << 62)))
+            if told != nic or abs(t - when) >= 5 * SECOND:
+                known["nic"] = (nic, t)
+                self.put(i, t, row, text, Name.NIC, nic)
+        return len(self.observations) + len(self.readings) > before
 
 
 def decode(payloads, recv, rows, sensors):

@@ -4,10 +4,11 @@ Written from the tables alone: nothing here comes from the kernels but the names
 """
 
 import struct
+from itertools import pairwise
 from math import cos, isnan, nan, radians, sin
 
 from v2x.ingest.decoded import Reject
-from v2x.ingest.timestamps import DAY, HOUR, SECOND
+from v2x.ingest.timestamps import HOUR, SECOND
 from v2x.observations import Flag, Kind, ident_of
 from v2x.readings import Name
 
@@ -74,11 +75,11 @@ def locate(data: bytes, want: int):
     why = Reject.BAD_MAGIC
     for p in range(len(data) - 3):
         end, nan_element = len(data), False
-        if data[p : p + 4] == bytes.fromhex("fa0bbc0d"):
+        if data[p : p + 4] in (bytes.fromhex("fa0bbc0d"), bytes.fromhex("060504fd")):
             at = p + 5
             if p >= 2 and data[p - 2] == 0xDD:
                 end = p + data[p - 1]
-        elif data[p : p + 4] == bytes.fromhex("16faff0d"):
+        elif data[p : p + 4].hex() in ("16faff0d", "16500d0d", "16ffff0d"):
             at = p + 5
             if p >= 1:
                 end = p + data[p - 1]
@@ -90,8 +91,9 @@ def locate(data: bytes, want: int):
         body = data[at:]
         found = family(body) or (ODID if single(body) else 0)
         if found & want:
-            wifi = nan_element or data[p] == 0xFA
-            return found, body, end - at, transmitter(data, p) if wifi else -1
+            bluetooth = not nan_element and data[p] == 0x16
+            mac = advertiser(data[:p]) if bluetooth else transmitter(data, p)
+            return found, body, end - at, mac
         if not found:
             why = Reject.SHORT if len(body) < 2 else Reject.UNKNOWN_MESSAGE
     if why is Reject.BAD_MAGIC:
@@ -113,6 +115,18 @@ def transmitter(data: bytes, magic: int) -> int:
     return int.from_bytes(data[at + 10 : at + 16], "big") or -1
 
 
+def advertiser(head: bytes) -> int:
+    """Address in what stands before the advertised data."""
+    if head[:2] == b"\x04\x3e" and len(head) >= 14:
+        at = {2: 7, 13: 8}.get(head[3], -1)
+    else:
+        at = head[: len(head) - 14 + 4].find(b"\xd6\xbe\x89\x8e") if len(head) >= 14 else -1
+        if at >= 0:
+            kind, extended = head[at + 4] & 15, head[at + 6] & 63 >= 7 and head[at + 7] & 1
+            at += 6 if kind in (0, 2, 4, 6) else 8 if kind == 7 and extended else -at - 1
+    return -1 if at < 0 else int.from_bytes(head[at : at + 6], "little") or -1
+
+
 class Said(dict):
     """What one frame says; anything it does not say is NaN."""
 
@@ -124,7 +138,32 @@ def in_china(lat, lon):
     return 3 <= lat <= 54 and 73 <= lon <= 136
 
 
-def read_gb(body: bytes, length: int, sensor: int, senders: dict, counts: dict) -> Said:
+def arbitrate(said: Said, me, recv_ns: int, climbs: dict) -> int:
+    """Sign of a sender's vertical speed by the heights of ten seconds; 0 not known."""
+    known = climbs.setdefault(me, {"sign": 0, "past": []})
+    if isnan(said["height"]):
+        return known["sign"]
+    past = known["past"]
+    if past and not 0 <= recv_ns - past[-1][0] <= 5 * SECOND:
+        past.clear()
+    past.append((recv_ns, said["height"], said["climb"]))
+    if recv_ns - past[0][0] < 10 * SECOND:
+        return known["sign"]
+    rise = past[-1][1] - past[0][1]
+    climbed = sum((a[2] + b[2]) / 2 * (b[0] - a[0]) / SECOND for a, b in pairwise(past))
+    del past[:-1]
+    sizes = sorted((abs(rise), abs(climbed)))
+    if sizes[0] >= 5 and sizes[1] <= 2 * sizes[0]:
+        sign = 1 if rise * climbed > 0 else -1
+        if sign != known["sign"]:
+            said["vs_sign"] = sign
+        known["sign"] = sign
+    return known["sign"]
+
+
+def read_gb(
+    body: bytes, length: int, sensor: int, recv_ns: int, senders: dict, climbs: dict, counts: dict
+) -> Said:
     if len(body) < 4:
         raise RefusedError(Reject.SHORT)
     at, present = 3, []
@@ -209,7 +248,6 @@ def read_gb(body: bytes, length: int, sensor: int, senders: dict, counts: dict) 
     said["sd_speed"] = half(SPEED, code.get(19))
     if code.get(12, 0xFF) != 0xFF:
         said["climb"] = (code[12] & 127) / 2 * (-1 if code[12] & 128 else 1)
-        said["sd_speed"] *= 2
     for key, n in (("pilot_height", 7), ("height", 13), ("pressure", 14)):
         if n in items:
             said[key] = half_metres(items[n])
@@ -217,6 +255,10 @@ def read_gb(body: bytes, length: int, sensor: int, senders: dict, counts: dict) 
         said["flags"] |= Flag.DATUM_UNCERTAIN
     said["sd"], said["sd_up"] = half(HORIZONTAL, code.get(17)), half(VERTICAL, code.get(18))
     said["sd_time"] = half(TIME, code.get(21))
+    if "climb" in said:
+        sign = arbitrate(said, (sensor, items[1]), recv_ns, climbs) if "ident" in said else 0
+        said["climb"] *= sign or 1
+        said["sd_speed"] *= 1 if sign else 2
     ms = number.get(20, 0)
     if ms >= 9_000_000_000_000:
         said["flags"] |= Flag.TIME_SUSPECT
@@ -381,21 +423,29 @@ def readings(i: int, said: Said, t_ns: int, recv_ns: int, row: int, mac: int) ->
         ("class", Name.UAS_CLASS), ("category", Name.UAS_CATEGORY),
         ("pilot_height", Name.PILOT_HEIGHT), ("takeoff", Name.HEIGHT_TAKEOFF),
         ("pressure", Name.PRESSURE_ALTITUDE),
+        ("vs_sign", Name.RID_VS_SIGN), ("clock", Name.CLOCK_OFFSET_S),
     ):  # fmt: skip
         if not isnan(said[key]) and not (key == "pressure" and became_height):
             put(name, said[key])
     return rows
 
 
+def clock_wrong(t_ns: int, recv_ns: int) -> bool:
+    ahead = (t_ns - recv_ns) / SECOND
+    whole = round(ahead / 3600)
+    return ahead > 2 or ahead < -86400 or (whole < 0 and -5 <= ahead - 3600 * whole <= 2)
+
+
 def decode(payloads, recv, rows, sensors, families=GB | ODID, senders=None):
     """(observations, readings, rejects, idents, counts) of frames, as plain Python."""
     senders = {} if senders is None else senders
+    climbs = {}
     made, told, rejects, idents, counts = [], [], [], {}, {}
     for i, (data, recv_ns, row) in enumerate(zip(payloads, recv, rows, strict=True)):
         try:
             found, body, length, mac = locate(data, families)
             if found == GB:
-                said = read_gb(body, length, row, senders, counts)
+                said = read_gb(body, length, row, recv_ns, senders, climbs, counts)
             else:
                 said = read_odid(body, length, recv_ns, counts)
         except RefusedError as refused:
@@ -405,8 +455,9 @@ def decode(payloads, recv, rows, sensors, families=GB | ODID, senders=None):
         if t_ns is None:
             t_ns = recv_ns
             said["flags"] |= Flag.TIME_FROM_ARRIVAL
-        elif not -2 * SECOND <= recv_ns - t_ns <= DAY:
+        elif clock_wrong(t_ns, recv_ns):
             said["flags"] |= Flag.TIME_SUSPECT
+            said["clock"] = (t_ns - recv_ns) / SECOND
         for key in ("ident", "mark", "operator"):
             if key in said:
                 idents[ident_of(said[key])] = said[key]

@@ -1,6 +1,8 @@
 """Every registered wire format, by the same rules."""
 
 import json
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +153,68 @@ def test_no_format_takes_the_frames_of_another_family(name):
         good = [bytes.fromhex(s["hex"]) for s in samples(other) if s["reject"] == "OK"]
         made = decode(name, good, sensors(name))
         assert not len(made.observations), (name, other)
+
+
+def hostile_kinds(name: str, size: int) -> list[bytes]:
+    """Payloads of `size` bytes that invite a decoder to work: good heads again and again."""
+    made = [byte * size for byte in (b"\0", b"\xff", b"$", b"{", b"[", b"\x1a", b"\x7e", b"\x91")]
+    made += [b"\x1a3" * (size // 2), b'{"a":' * (size // 5), b"\xfa\x0b\xbc\x0d" * (size // 4)]
+    for sample in samples(name):
+        good = bytes.fromhex(sample["hex"])
+        if good:
+            made.append((good * (size // len(good) + 1))[:size])
+            made.append((good[: len(good) // 2] * (2 * size // len(good) + 2))[:size])
+    return made
+
+
+def cost_s(fmt, table, payload: bytes) -> float:
+    """Least CPU time of three decodes, each from no state."""
+    spent = []
+    for _ in range(3):
+        batch, state = FrameBatch.of(fmt.name, [payload], [0], [RECV]), fmt.new_state()
+        begin = time.process_time()
+        fmt.decode(batch, table, state)
+        spent.append(time.process_time() - begin)
+    return min(spent)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_hostile_bytes_cost_as_much_as_there_are_of_them(name):
+    fmt, table = registry()[name], sensors(name, samples(name)[0].get("sensor"))
+    fmt.decode(FrameBatch.of(name, [b"\0"], [0], [RECV]), table, fmt.new_state())
+    for small, large in zip(hostile_kinds(name, 8_192), hostile_kinds(name, 65_536), strict=True):
+        # Eight times the bytes: eight times the work, and never its square. What takes less than
+        # five milliseconds is not worth a look.
+        cost = cost_s(fmt, table, large)
+        assert cost < max(0.005, 24 * cost_s(fmt, table, small)), large[:40].hex()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_hostile_bytes_fill_no_memory(name):
+    fmt, table = registry()[name], sensors(name, samples(name)[0].get("sensor"))
+    payloads = hostile_kinds(name, 65_536)
+    fmt.decode(FrameBatch.of(name, payloads[:1], [0], [RECV]), table, fmt.new_state())
+    for payload in payloads:
+        batch, state = FrameBatch.of(name, [payload], [0], [RECV]), fmt.new_state()
+        tracemalloc.start()
+        try:
+            fmt.decode(batch, table, state)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 512 * len(payload), payload[:40].hex()
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if hasattr(registry()[name], "extra")])
+def test_what_fits_no_column_is_plain_data_for_any_bytes(name):
+    for payload in [bytes.fromhex(s["hex"]) for s in samples(name)] + mutations(name)[::5]:
+        json.dumps(registry()[name].extra(payload))
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if hasattr(registry()[name], "cut")])
+def test_a_stream_is_cut_into_what_it_was_joined_of_and_never_raises(name):
+    fmt = registry()[name]
+    for payload in mutations(name)[::11]:
+        pieces = list(fmt.cut(payload))
+        assert all(pieces)
+        assert sum(map(len, pieces)) <= len(payload)

@@ -28,6 +28,11 @@ GST = b"$GNGST,021112.00,12,3.2,1.6,149,2.9,2.1,4.0*7D"
 RMC = b"$GNRMC,021112.00,A,3907.4400000,N,11721.0000000,E,24.62,090.0,241126,,,R,S*2D"
 
 
+GLL = sentence("GNGLL,3907.44,N,11721.0,E,021112.00,A,A")
+GBS = sentence("GNGBS,021112.00,1.6,1.4,3.2,03,,-21.4,3.8,1,0")
+ZDA = sentence("GNZDA,021112.00,24,11,2026,00,00")
+
+
 def decode(*payloads, recv=T, sensor=0, state=None, sensors=SENSORS) -> Decoded:
     n = len(payloads)
     recv = recv if isinstance(recv, list) else [recv] * n
@@ -154,7 +159,11 @@ def table(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(shared(name).read_text().splitlines()))
 
 
-READ = {t + k for t in ("GN", "GP", "GL", "GA", "GB", "BD", "GQ", "GI") for k in ("GGA", "RMC")}
+READ = {
+    t + k
+    for t in ("GN", "GP", "GL", "GA", "GB", "BD", "GQ", "GI")
+    for k in ("GGA", "GNS", "RMC", "GLL")
+}
 
 
 def test_every_recorded_sentence_is_read_as_the_reference_reads_it():
@@ -167,6 +176,9 @@ def test_every_recorded_sentence_is_read_as_the_reference_reads_it():
             assert code in ("BAD_CHECKSUM", "BAD_TEXT"), row
             continue
         assert code != "BAD_CHECKSUM", row
+        if row["file"] == "signed_longitude.nmea" and row["sentence"].endswith("GLL"):
+            assert code == "BAD_TEXT", row  # a minus sign and W
+            continue
         if row["sentence"] not in READ or not row["lat"]:
             assert len(d.observations) == 0, row
             continue
@@ -179,7 +191,7 @@ def test_every_recorded_sentence_is_read_as_the_reference_reads_it():
         if row["hae_m"]:
             assert o.height[0] == pytest.approx(float(row["hae_m"]), abs=1e-9)
         positions += 1
-    assert positions == 23
+    assert positions == 29  # GLL too, but not the contradictory one
 
 
 @pytest.mark.parametrize(
@@ -357,9 +369,23 @@ def test_how_a_poll_is_cut_changes_no_row():
         (b"\\s:r1,c:1609459200*45\\" + GGA, "OK"),
         (GGA[:30] + GGA, "OK"),
         (GGA + RMC, "OK"),
-        (sentence("GPGSV,1,1,00"), "UNKNOWN_MESSAGE"),
-        (sentence("GNGNS,021112.0,3907.44,N,11721.0,E,A,20,0.6,3.2,-8.1,,,S"), "UNKNOWN_MESSAGE"),
-        (sentence("GNGLL,3907.44,N,11721.0,E,021112.00,A,A"), "UNKNOWN_MESSAGE"),
+        (sentence("GPGSV,1,1,00"), "NOTHING_TO_OBSERVE"),
+        (sentence("GPGSV,1,1"), "BAD_TEXT"),
+        (sentence("GPGSV,1,1,01,02,25,181,x2"), "BAD_TEXT"),
+        (sentence("GPGSV,1,1,01,02,25,181,4200"), "BAD_TEXT"),
+        (sentence("GPGSV,1,1,01,02,25,181,42,1,2"), "BAD_TEXT"),
+        (sentence("GNGSA,A,3,17,02,06,28,12,13,15,,,,,,1.48,.76,1.27,1"), "NOTHING_TO_OBSERVE"),
+        (sentence("GNGSA,A,4,17,02,06,28,12,13,15,24,19,,,,1.48,0.76,1.27,1"), "BAD_TEXT"),
+        (sentence("GNGNS,021112.0,3907.44,N,11721.0,E,A,20,0.6,3.2,-8.1,,,S"), "OK"),
+        (sentence("GNGNS,021112.0,3907.44,N,11721.0,E,NNNN,00,,,,,,V"), "NOTHING_TO_OBSERVE"),
+        (sentence("GNGNS,021112.0,9107.44,N,11721.0,E,A,20,0.6,3.2,-8.1,,,S"), "VALUE_RANGE"),
+        (sentence("GNGLL,3907.44,N,11721.0,E,021112.00,A,A"), "OK"),
+        (sentence("GNGLL,,,,,021112.00,V,N"), "NOTHING_TO_OBSERVE"),
+        (sentence("GNGBS,021112.00,1.6,1.4,3.2,,,,"), "NOTHING_TO_OBSERVE"),
+        (sentence("GNGBS,021112.00,1.6,1.4,3.2,03,,-21.4,3.8,1,0"), "OK"),
+        (sentence("GNZDA,021112.00,24,11,2026,00,00"), "NOTHING_TO_OBSERVE"),
+        (sentence("GNZDA,021112.00,2x,11,2026,00,00"), "BAD_TEXT"),
+        (sentence("GNVLW,,N,,N,1,N,1,N"), "UNKNOWN_MESSAGE"),
         (sentence("INGGA,021112.0,3907.44,N,11721.0,E,1,20,.6,3.2,M,-8.1,M,,"), "UNKNOWN_MESSAGE"),
         (b"!AIVDM,1,1,,A,13u?etPv2;0n:dDPwUM1U1Cb069D,0*24", "UNKNOWN_MESSAGE"),
         (sentence("PUBX,00"), "UNKNOWN_MESSAGE"),
@@ -401,14 +427,14 @@ def test_bytes_outside_text_are_refused_even_with_a_right_checksum():
 
 
 def test_several_lines_in_one_payload_are_read_in_order_and_bad_ones_counted():
-    d = run(b"\r\n".join([GGA, sentence("GPGSV,1,1,00"), GST[:-1] + b"0", RMC, b"junk"]))
+    d = run(b"\r\n".join([GGA, sentence("GPDTM,W84"), GST[:-1] + b"0", RMC, b"junk"]))
     assert [Reject(int(c)).name for c in d.rejects] == ["OK"]
     assert len(d.observations) == 1
-    assert d.counts == {"bad_checksum": 1, "bad_magic": 1, "unknown_sentence_GPGSV": 1}
+    assert d.counts == {"bad_checksum": 1, "bad_magic": 1, "unknown_sentence_GPDTM": 1}
 
 
 def test_payload_without_a_good_sentence_has_the_code_of_its_first_bad_one():
-    assert rejects(GST[:-1] + b"0\r\n" + sentence("GPGSV,1,1,00")) == ["BAD_CHECKSUM"]
+    assert rejects(GST[:-1] + b"0\r\n" + sentence("GPDTM,W84")) == ["BAD_CHECKSUM"]
 
 
 def test_satellites_of_spaces_are_unknown():
@@ -523,6 +549,185 @@ def test_combined_fix_comes_before_one_constellation():
         assert run(*order).observations.lat.tolist() == [39.124]
     fixes = run(gga(lat=39.2, talker="GP"), gga(lat=39.3, talker="BD")).observations
     assert fixes.lat.tolist() == pytest.approx([39.2])
+
+
+# Satellites, integrity, date
+
+
+def gsv(*cn0s, signal="1", talker="GP") -> bytes:
+    seen = "".join(f",{k + 1:02d},45,180,{'' if c is None else c}" for k, c in enumerate(cn0s))
+    return sentence(f"{talker}GSV,1,1,{len(cn0s):02d}{seen}" + (f",{signal}" if signal else ""))
+
+
+def gsa(fix=3, hdop="0.76", vdop="1.27") -> bytes:
+    return sentence(f"GNGSA,A,{fix},17,02,06,28,12,13,15,24,19,,,,1.48,{hdop},{vdop},1")
+
+
+def named(d: Decoded, *names: Name) -> dict[Name, list[float]]:
+    return {name: values(d, name) for name in names if values(d, name)}
+
+
+CN0 = (Name.CN0_MEAN, Name.CN0_MAX, Name.CN0_SPREAD)
+
+
+def test_carrier_to_noise_goes_with_the_epoch_that_ends_next():
+    d = run(gsv(40, 42, None, 44), gsv(30, 34, signal="7", talker="GA"), gga(), rmc())
+    assert named(d, *CN0) == {
+        Name.CN0_MEAN: [38.0], Name.CN0_MAX: [44.0],
+        Name.CN0_SPREAD: [pytest.approx(np.std([40, 42, 44, 30, 34]))],
+    }  # fmt: skip
+    assert (d.readings.t_ns == T).all()
+    again = run(gsv(40), gga(0), gga(1), gga(2))
+    assert len(values(again, Name.CN0_MEAN)) == 1
+
+
+@pytest.mark.parametrize("signal", ["", "1", "B"])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4])
+def test_one_field_left_over_is_a_signal_and_no_satellite(n, signal):
+    d = run(gsv(*[50] * n, signal=signal), gga())
+    assert values(d, Name.CN0_MAX) == [50.0] * (n > 0)
+    assert values(d, Name.CN0_SPREAD) == [0.0] * (n == 4)
+
+
+def test_satellites_of_no_carrier_to_noise_do_not_count():
+    assert named(run(gsv(0, None, "00"), gga()), *CN0) == {}
+    assert values(run(gsv("42.5", 44), gga()), Name.CN0_MEAN) == [43.0]
+
+
+def test_satellites_before_a_first_fix_are_told_too():
+    d = run(gsv(20, 22), sentence("GPGGA,,,,,,0,00,99.99,,,,,,"))
+    assert values(d, Name.CN0_MEAN) == [21.0]
+    alone = run(gsv(20, 22), recv=T + 5)
+    assert values(alone, Name.CN0_MAX) == [22.0]
+    assert alone.readings.t_ns.tolist() == [T + 5] * 2
+
+
+def test_satellites_of_the_drive_are_told_once_an_epoch():
+    lines, recv = drive()
+    d = run(*lines, recv=recv)
+    mean, most = values(d, Name.CN0_MEAN), values(d, Name.CN0_MAX)
+    assert len(mean) == len(most) == 852
+    assert 25 < np.min(mean) < np.max(mean) < 45
+    assert max(most) < 60
+    first = [line for line in lines[:30] if line[3:6] == b"GSV"]
+    cn0s = []
+    for line in first:
+        fields = line.split(b"*")[0].split(b",")[4:]
+        cn0s += [int(f) for f in fields[: len(fields) // 4 * 4][3::4] if f]
+    assert mean[0] == pytest.approx(np.mean(cn0s))  # they follow the first epoch, and go with it
+    assert values(d, Name.CN0_SPREAD)[0] == pytest.approx(np.std(cn0s))
+
+
+def test_a_fix_in_two_dimensions_is_of_low_quality():
+    assert run(gsa(2), gga()).observations.flags[0] & Flag.LOW_QUALITY
+    assert not run(gsa(3), gga()).observations.flags[0] & Flag.LOW_QUALITY
+    late = run(gsa(2), gga(6), recv=[T, T + 6 * SECOND])
+    assert not late.observations.flags[0] & Flag.LOW_QUALITY
+
+
+def test_the_dilution_of_gsa_stands_in_where_the_fix_has_none():
+    d = run(gsa(hdop="2.0"), gga(hdop=nan))
+    assert d.observations.cov[0, 0] == 36
+    assert values(d, Name.HDOP) == [2.0]
+    assert run(gsa(hdop="2.0"), gga(hdop=1.0)).observations.cov[0, 0] == 9
+
+
+def gns(mode="AAN", second=0, talker="GN", more="3.2,-8.19,,,S") -> bytes:
+    return sentence(f"{talker}GNS,0211{12 + second}.00,3907.44,N,11721.0,E,{mode},20,2.0,{more}")
+
+
+@pytest.mark.parametrize(
+    ("mode", "quality", "flag"),
+    [("A", 1, 0), ("AAN", 1, 0), ("AD", 2, 0), ("P", 3, 0), ("RRN", 4, 0), ("FA", 5, 0),
+     ("FR", 4, 0), ("E", 6, Flag.LOW_QUALITY), ("M", 7, Flag.LOW_QUALITY),
+     ("AS", 8, Flag.SIMULATED)],
+)  # fmt: skip
+def test_a_fix_of_several_constellations_has_the_quality_of_its_best(mode, quality, flag):
+    d = run(gns(mode))
+    o = d.observations
+    assert (o.lat[0], o.lon[0], o.height[0]) == (39.124, 117.35, pytest.approx(-4.99))
+    assert o.flags[0] == Flag.SELF_REPORTED | flag
+    assert values(d, Name.FIX_QUALITY) == [quality]
+    assert values(d, Name.NAV_STATUS) == [1.0]
+    assert values(d, Name.SATS_USED) == [20.0]
+
+
+def test_gga_comes_before_gns_and_gll_is_the_last_resort():
+    gll = sentence("GNGLL,3908.00,N,11721.0,E,021112.00,A,D")
+    assert run(gll, gns(), gga(lat=39.125)).observations.lat.tolist() == [39.125]
+    o = run(gll).observations
+    assert o.lat.tolist() == pytest.approx([39 + 8 / 60])
+    assert np.isnan(o.height).all()
+    assert run(gll, rmc()).observations.lat.tolist() == [39.124]
+    void = sentence("GNGLL,3908.00,N,11721.0,E,021112.00,V,N")
+    assert len(run(void).observations) == 0
+    stream = [
+        s for k in range(4) for s in (gga(k), rmc(k), gll.replace(b"12.00", b"%d.00" % (12 + k)))
+    ]
+    fixed = [sentence(s[1:-3].decode()) for s in stream]
+    d = decode(*fixed, recv=[T + k // 3 * SECOND + k % 3 * 1000 for k in range(12)])
+    assert d.observations.frame.tolist() == [3, 4, 7, 10]  # nobody waits for it
+    assert d.counts == {}
+
+
+def test_constellations_that_disagree_are_told():
+    away = gga(lat=39.124 + 50 / 111_195, talker="BD")
+    for order in ([gga(talker="GP"), away], [gga(talker="GN"), away, gga(talker="GP")]):
+        assert values(run(*order), Name.POSITION_SPLIT_M) == [pytest.approx(50.0, abs=0.01)]
+    assert values(run(gga(), rmc()), Name.POSITION_SPLIT_M) == []
+    assert values(run(gga(talker="GP"), gga(talker="BD", quality=0)), Name.POSITION_SPLIT_M) == []
+
+
+def test_what_a_receiver_thinks_of_a_failed_satellite_is_told_at_its_own_time():
+    d = run(sentence("GNGBS,021112.00,1.6,1.4,3.2,03,,-21.4,3.8,1,0"), recv=T + SECOND)
+    assert named(d, Name.GBS_FAILED, Name.GBS_BIAS_M) == {
+        Name.GBS_FAILED: [3.0], Name.GBS_BIAS_M: [-21.4],
+    }  # fmt: skip
+    assert (d.readings.t_ns == T).all()
+
+
+def test_date_of_zda_gives_the_day_of_an_epoch_of_its_time():
+    zda = sentence("GNZDA,021112.00,24,11,2026,00,00")
+    late = T + 20 * 3600 * SECOND
+    assert run(zda, gga(), recv=late).observations.t_ns.tolist() == [T]
+    assert run(gga(), zda, recv=late).observations.t_ns.tolist() == [T]
+    assert run(zda, gga(1), recv=late).observations.t_ns.tolist() == [T + DAY + SECOND]
+    wrong = sentence("GNZDA,021112.00,31,02,2026,00,00")
+    assert run(wrong, gga(), recv=T).observations.t_ns.tolist() == [T]
+    other = rmc()  # its date comes before that of ZDA
+    o = run(sentence("GNZDA,021112.00,01,01,2020,00,00"), gga(), other).observations
+    assert o.t_ns.tolist() == [T]
+
+
+@pytest.mark.parametrize("hours", [-10, -8, -1, 1, 8])
+def test_a_clock_whole_hours_off_is_flagged_and_told(hours):
+    t = T + hours * 3600 * SECOND
+    zda = sentence(f"GNZDA,{(2 + hours) % 24:02d}1112.00,{24 if hours > -3 else 23},11,2026,00,00")
+    d = run(zda, encode_gga(t, 39.124, 117.35, 3.2, -8.19), recv=T + SECOND)
+    assert d.observations.t_ns.tolist() == [t]
+    assert d.observations.flags[0] & Flag.TIME_SUSPECT
+    assert values(d, Name.CLOCK_OFFSET_S) == [hours * 3600 - 1]
+    slow = encode_rmc(T - 1800 * SECOND, 39.124, 117.35, 1.0, 90.0)
+    assert not run(slow, recv=T).observations.flags[0] & Flag.TIME_SUSPECT
+
+
+def test_state_with_satellites_date_and_fix_goes_on_after_a_restart():
+    before = [gsv(40, 42), gsa(2), sentence("GNZDA,021112.00,24,11,2026,00,00"), gga(talker="GP")]
+    after = [gga(lat=39.1243, talker="BD"), rmc(), gga(1)]
+    whole, state = FORMAT.new_state(), FORMAT.new_state()
+    decode(*before, state=whole)
+    decode(*before, state=state)
+    again = FORMAT.new_state()
+    again.restore(
+        json.loads(
+            json.dumps(state.state(), default=lambda b: {"b": b.hex()}),
+            object_hook=lambda o: bytes.fromhex(o["b"]) if set(o) == {"b"} else o,
+        )
+    )
+    one, two = decode(*after, state=whole), decode(*after, state=again)
+    same_rows(one, two)
+    assert values(two, Name.CN0_MEAN) == [41.0]
+    assert values(two, Name.POSITION_SPLIT_M) == [pytest.approx(33.4, abs=0.1)]
 
 
 # Quality, height, accuracy
@@ -670,13 +875,13 @@ def test_leap_second_is_the_next_second():
 
 
 def test_every_truncation_is_refused_by_name():
-    for line in (GGA, RMC, GST, vtg()):
+    for line in (GGA, RMC, GST, vtg(), gns(), gsa(), gsv(40, 41), ZDA, GBS, GLL):
         cuts = [line[:k] for k in range(len(line))]
         assert set(rejects(*cuts)) == {"SHORT", "BAD_CHECKSUM"}
 
 
 def test_every_single_bit_flip_is_refused_or_harmless():
-    for line in (GGA, RMC, GST, vtg()):
+    for line in (GGA, RMC, GST, vtg(), gns(), gsa(), gsv(40, 41), ZDA, GBS, GLL):
         flips = []
         for k in range(8 * len(line)):
             flipped = bytearray(line)
@@ -693,8 +898,8 @@ def test_noise_gives_rows_or_a_named_reject():
     payloads = [heads[k % 8] + rng.bytes(int(rng.integers(0, 120))) for k in range(2000)]
     in_range(run(*payloads))
     texts = ["".join(rng.choice(list("0123456789.,ANSEW-M "), 60)) for _ in range(2000)]
-    kinds = ["GNGGA,", "GNRMC,", "GNVTG,", "GNGST,"]
-    made = [sentence(kinds[k % 4] + t) for k, t in enumerate(texts)]
+    kinds = ["GGA", "RMC", "VTG", "GST", "GNS", "GLL", "GBS", "ZDA", "GSA", "GSV"]
+    made = [sentence(f"GN{kinds[k % 10]},{t}") for k, t in enumerate(texts)]
     in_range(run(*made))
 
 
@@ -702,7 +907,7 @@ def test_fields_with_any_number_give_rows_or_a_named_reject():
     rng = np.random.default_rng(184)
     words = ["", "0", "9" * 9, "9" * 30, "-1", ".5", "1.", "0.0", "359.9", "1e9", "nan", "A", "S"]
     made = []
-    for line in [GGA, RMC, GST, vtg()] * 500:
+    for line in [GGA, RMC, GST, vtg(), gns(), gsa(), gsv(40, 41), ZDA, GBS, GLL] * 300:
         fields = line[1:-3].decode().split(",")
         fields[int(rng.integers(1, len(fields)))] = words[int(rng.integers(len(words)))]
         made.append(sentence(",".join(fields)))

@@ -331,10 +331,14 @@ def test_times():
     row = one(but(t_ns=None))
     assert row.t_ns[0] == T
     assert row.flags[0] & Flag.TIME_FROM_ARRIVAL
-    for recv, doubt in ((T - 3 * SECOND, True), (T + 25 * HOUR, True), (T + HOUR, False)):
-        row = one(GB_VECTOR, recv=[recv])
-        assert row.t_ns[0] == T
-        assert bool(row.flags[0] & Flag.TIME_SUSPECT) is doubt
+    for recv, doubt in (
+        (T - 3 * SECOND, True), (T + 25 * HOUR, True), (T + HOUR // 2, False),
+        (T + 8 * HOUR, True), (T - 8 * HOUR, True), (T + HOUR + 60 * SECOND, False),
+    ):  # fmt: skip
+        made = decode([GB_VECTOR], recv=[recv])
+        assert made.observations.t_ns[0] == T
+        assert bool(made.observations.flags[0] & Flag.TIME_SUSPECT) is doubt
+        assert facts(made).get(Name.CLOCK_OFFSET_S) == ((T - recv) / SECOND if doubt else None)
     raw = bytearray(GB_VECTOR)
     raw[-7:-1] = b"\xff" * 6  # no int64 holds it in ns
     row = one(bytes(raw))
@@ -412,6 +416,53 @@ def test_the_encoder_wraps_as_the_carriers_do():
     assert encode_odid_pack(ODID_VECTOR, counter=7, wifi=True) == element(
         encode_odid_pack(ODID_VECTOR)
     )
+
+
+def advertised(message: bytes, kind: int = 2) -> bytes:
+    """A link-layer frame of legacy (0, 2, 4, 6) or extended (7) advertising."""
+    address = MAC.to_bytes(6, "little")
+    if kind == 7:
+        body = b"\x09\x09" + address + b"\x23\x40" + bluetooth(message)
+    else:
+        body = address + bluetooth(message)
+    return b"\xd6\xbe\x89\x8e" + bytes([0x40 | kind, len(body)]) + body + b"\0\0\0"
+
+
+@pytest.mark.parametrize(
+    "carrier",
+    [advertised, lambda m: advertised(m, 0), lambda m: advertised(m, 7),
+     lambda m: b"\x25\xd3\x00\x00\x10\x00\x00\x00\x00\x00" + advertised(m),
+     lambda m: b"\x04\x3e\x2b\x02\x01\x03\x01" + MAC.to_bytes(6, "little") + b"\x1f" + bluetooth(m),
+     lambda m: b"\x04\x3e\x37\x0d\x01\0\0\x01" + MAC.to_bytes(6, "little") + bytes(14)
+     + bluetooth(m)],
+)  # fmt: skip
+@pytest.mark.parametrize("message", [GB_VECTOR, ODID_VECTOR], ids=["gb46750", "odid"])
+def test_a_bluetooth_capture_has_the_address_of_the_advertiser(carrier, message):
+    row = one(carrier(message))
+    assert row.track_ref[0] == MAC
+    assert row.lat[0] == 39.125
+    assert_as_naive([carrier(message)])
+
+
+def test_a_bluetooth_frame_without_an_address_has_none():
+    anonymous = b"\xd6\xbe\x89\x8e\x47\x40\x03\x08\x23\x40\x00" + bluetooth(ODID_VECTOR)
+    assert one(anonymous).track_ref[0] == -1
+    assert_as_naive([anonymous])
+
+
+@pytest.mark.parametrize("uuid", ["faff", "500d", "ffff"])
+def test_the_uuids_seen_in_the_field_are_read(uuid):
+    message = bytearray(bluetooth(ODID_VECTOR))
+    message[5:7] = bytes.fromhex(uuid)
+    assert one(bytes(message)).lat[0] == 39.125
+    assert_as_naive([bytes(message)])
+
+
+def test_the_element_of_old_esp32_firmware_is_read():
+    old = element(ODID_VECTOR).replace(b"\xfa\x0b\xbc\x0d", b"\x06\x05\x04\xfd")
+    assert one(old).lat[0] == 39.125
+    assert one(beacon(old)).track_ref[0] == MAC
+    assert_as_naive([old, beacon(old), beacon(old, radiotap=True)])
 
 
 def test_the_address_of_the_transmitter_is_bound_to_the_identity():
@@ -536,6 +587,61 @@ def test_sentinels_of_a_location():
     assert np.isnan(row.vel).all()
     assert isnan(row.height[0])
     assert row.flags[0] == Flag.SELF_REPORTED | Flag.TIME_FROM_ARRIVAL
+
+
+# --- which way vertical speed counts --------------------------------------------------------------
+
+
+def flight(direction: int, seconds: float = 30.0, rise: float = 2.0, **more):
+    """A climb of `rise` m/s, told by 012 in the sense `direction`."""
+    times = np.arange(0.0, seconds, 0.5)
+    packets = [
+        but(height=50.0 + round(2 * rise * t) / 2, climb=direction * rise, t_ns=None, **more)
+        for t in times
+    ]
+    return packets, [T + round(t * SECOND) for t in times]
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+@pytest.mark.parametrize("rise", [1.0, -3.0])
+def test_heights_tell_which_way_vertical_speed_counts(direction, rise):
+    packets, recv = flight(direction, rise=rise)
+    made = decode(packets, recv=recv)
+    vel, sd = made.observations.vel[:, 2], made.observations.vel_sd
+    assert vel[0] == direction * rise
+    assert sd[0] == pytest.approx(0.3)
+    assert vel[20:].tolist() == [rise] * 40
+    assert sd[20:] == pytest.approx([0.15] * 40)
+    told = made.readings.take(made.readings.name == Name.RID_VS_SIGN)
+    assert told.frame.tolist() == [20]
+    assert told.value.tolist() == [direction]
+    assert_as_naive(packets, recv=recv)
+
+
+def test_too_little_movement_and_heights_that_do_not_fit_tell_nothing():
+    for packets, recv in (flight(1, rise=0.4), flight(1, seconds=10.0)):
+        assert Name.RID_VS_SIGN not in facts(decode(packets, recv=recv))
+    packets, recv = flight(1)
+    steep = [but(height=50.0 + 10 * k, climb=2.0, t_ns=None) for k in range(len(packets))]
+    assert Name.RID_VS_SIGN not in facts(decode(steep, recv=recv))
+    apart = [T + k * 6 * SECOND for k in range(len(packets))]
+    assert Name.RID_VS_SIGN not in facts(decode(packets, recv=apart))
+    nobody, recv = flight(1, product_id=None)
+    assert Name.RID_VS_SIGN not in facts(decode(nobody, recv=recv))
+
+
+def test_a_sign_survives_a_restart_and_is_each_senders_own():
+    packets, recv = flight(-1)
+    fmt, state = format_named("gb46750"), format_named("gb46750").new_state()
+    decode(packets[:30], "gb46750", recv[:30], state=state)
+    again = fmt.new_state()
+    again.restore(state.state())
+    row = decode(packets[30:31], "gb46750", recv[30:31], state=again).observations
+    assert row.vel[0, 2] == 2.0
+    other = but(product_id="SOMEBODY ELSE", climb=2.0)
+    assert decode([other], "gb46750", recv[30:31], state=again).observations.vel[0, 2] == 2.0
+    elsewhere = decode(packets[30:31], "gb46750", recv[30:31], rows=[1], state=again).observations
+    assert elsewhere.vel[0, 2] == -2.0
 
 
 def test_standing_still_without_a_heading_is_no_motion():

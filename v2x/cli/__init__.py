@@ -13,6 +13,7 @@ import typer
 
 from v2x import __version__
 from v2x.cli import configs, decode, demo, drives, replaying, running, score, track, warm, zones
+from v2x.cli.bench import decode as bench_decode
 from v2x.cli.bench import fusion as bench_fusion
 from v2x.errors import ConfigError, SourceError, StoreError, V2XError
 
@@ -66,6 +67,7 @@ app.add_typer(_drive, name="drive")
 _bench = typer.Typer(help="Seeded benchmarks.", no_args_is_help=True)
 _bench.callback()(lambda: None)
 _bench.command("fusion")(bench_fusion.fusion)
+_bench.command("decode")(bench_decode.decode)
 app.add_typer(_bench, name="bench")
 
 

@@ -146,8 +146,8 @@ class Decoding:
             made = self.group(
                 name,
                 [frames[i].payload for i in rows],
-                sensor[rows].tolist(),
-                [frames[i].recv_ns for i in rows],
+                sensor[rows],
+                recv[rows],
             )
             where = np.array(rows, np.int32)
             observations.append(_renumbered(made.observations, where))
@@ -206,7 +206,7 @@ class Decoding:
         return True
 
     def group(
-        self, name: str, payloads: list[bytes], sensor: list[int], recv_ns: list[int]
+        self, name: str, payloads: list[bytes], sensor: list[int] | I4, recv_ns: list[int] | I8
     ) -> Decoded:
         """Decode frames of one format, as they are: no duplicates taken out, datum converted."""
         if not self._known(name):

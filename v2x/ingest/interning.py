@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from v2x.columns import I4, I8, U1
+from v2x.columns import B1, I4, I8, U1
 from v2x.jit import kernel
 from v2x.observations import ident_of
 
@@ -88,6 +88,16 @@ def word_of(buf: U1, start: int, size: int) -> int:
     return word
 
 
+@kernel
+def _to_hashes(column: I8, hashes: I8, seen: B1) -> None:
+    """Hashes for slots in place; slots met are marked in seen (slots,)."""
+    for i in range(column.shape[0]):
+        slot = column[i]
+        if slot >= 0:
+            seen[slot] = True
+            column[i] = hashes[slot]
+
+
 class Texts:
     """Identity texts by slot, with their hashes.
 
@@ -105,8 +115,8 @@ class Texts:
             np.zeros(2 * CAPACITY, np.int32),
             np.zeros(1, np.int64),
         )
-        self.hashes = np.full(CAPACITY + 1, -1, np.int64)
-        """By slot; slot -1 stands for no identity."""
+        self.hashes = np.full(CAPACITY, -1, np.int64)
+        """By slot."""
         self.texts: list[str] = []
 
     def __reduce__(self) -> tuple[type["Texts"], tuple[Callable[[int, int, int], str]]]:
@@ -128,9 +138,9 @@ class Texts:
 
     def hashed(self, *columns: I8) -> dict[int, str]:
         """Put hashes in the place of slots (-1 stays); hash and text of those that stood there."""
-        seen = np.zeros(len(self.texts) + 1, np.bool_)
+        seen = np.zeros(len(self.texts), np.bool_)
         for column in columns:
-            seen[column] = True
-            column[:] = self.hashes[column]
-        slots = np.flatnonzero(seen[:-1]).tolist()
-        return {int(self.hashes[slot]): self.texts[slot] for slot in slots}
+            _to_hashes(column, self.hashes, seen)
+        slots = np.flatnonzero(seen)
+        texts = map(self.texts.__getitem__, slots.tolist())
+        return dict(zip(self.hashes[slots].tolist(), texts, strict=True))

@@ -1,4 +1,4 @@
-"""Mode S extended squitter: envelope, checksum, altitude, compact positions, and encoders.
+"""Mode S messages: envelope, checksum, altitude, identity, compact positions, integrity.
 
 Bits of the 56-bit ME field are numbered from 0, the first transmitted. ICAO Annex 10 volume IV;
 RTCA DO-260B section 2.2.3.2; the parity polynomial is that of 3.1.2.3.3 of the annex.
@@ -6,9 +6,10 @@ RTCA DO-260B section 2.2.3.2; the parity polynomial is that of 3.1.2.3.3 of the 
 
 import numpy as np
 
-from v2x.columns import F8, I8, U1
+from v2x.columns import B1, F8, I4, I8, U1
 from v2x.ingest.decoded import Reject
 from v2x.ingest.interning import u8
+from v2x.ingest.timestamps import DAY, nearest
 from v2x.jit import kernel
 
 OK = int(Reject.OK)
@@ -21,9 +22,11 @@ UNKNOWN_MESSAGE = int(Reject.UNKNOWN_MESSAGE)
 TRAILING_DATA = int(Reject.TRAILING_DATA)
 BAD_TEXT = int(Reject.BAD_TEXT)
 
-KEY, ME, RELAYED, GROUND_DERIVED = range(4)
-"""Columns of a message: scheme << 24 | address (0: none), ME field, two facts about its way."""
-MESSAGE = 4
+KEY, ME, DF, T_NS, CLOCKED, RELAYED, GROUND_DERIVED = range(7)
+"""Columns of a message: scheme << 24 | address (0: none); ME field, or of a reply its flight status
+and 13-bit code; downlink format; event time, and whether a clock gave it; two facts about its
+way."""
+MESSAGE = 7
 
 ICAO, ADSB18 = 1, 2
 """Schemes of addresses: ICAO's, and those that a DF 18 sender made up."""
@@ -32,6 +35,14 @@ FOOT = 0.3048
 KNOT = 1852.0 / 3600.0
 CPR = 131_072.0
 """2**17 steps of a compact coordinate."""
+AIR, SURFACE = 360.0, 90.0
+"""Degrees that compact coordinates are cut from: surface zones are a quarter as large."""
+
+CLOCK = 14
+"""Place of the six clock bytes in an envelope, behind the message; then whether there are any."""
+ENVELOPE = CLOCK + 7
+INTERROGATORS = 80
+"""Remainders of a DF 11 below this are interrogator codes (Annex 10 volume IV, 3.1.2.3.3.2)."""
 
 
 def _crc_table() -> I8:
@@ -80,7 +91,8 @@ def _from_beast(buf: U1, start: int, stop: int, out: U1) -> tuple[int, int]:
     elif buf[start + 1] == 0x33:
         size = 14
     else:
-        return BAD_MAGIC, 0
+        return (UNKNOWN_MESSAGE if buf[start + 1] == 0x34 else BAD_MAGIC), 0
+    out[CLOCK + 6] = 1
     p = start + 2
     for k in range(7 + size):
         if p >= stop:
@@ -95,6 +107,8 @@ def _from_beast(buf: U1, start: int, stop: int, out: U1) -> tuple[int, int]:
         p += 1
         if k >= 7:
             out[k - 7] = byte
+        elif k < 6:
+            out[CLOCK + k] = byte
     return (TRAILING_DATA if p < stop else OK), size
 
 
@@ -116,28 +130,36 @@ def _from_text(buf: U1, start: int, stop: int, out: U1) -> tuple[int, int]:
         for k in range(clock):
             if HEX[buf[p + k]] > 15:
                 return BAD_TEXT, 0
+        for k in range(clock // 2):
+            out[CLOCK + k] = (HEX[buf[p + 2 * k]] << 4) | HEX[buf[p + 2 * k + 1]]
+        out[CLOCK + 6] = clock > 0
         p += clock
     elif HEX[buf[p]] > 15:
         return BAD_MAGIC, 0
     digits = end - p
-    for k in range(min(digits, 28)):
-        if HEX[buf[p + k]] > 15:
-            return BAD_TEXT, 0
+    bad = 0
+    for k in range(min(digits, 28) // 2):
+        high, low = HEX[buf[p + 2 * k]], HEX[buf[p + 2 * k + 1]]
+        bad |= high | low
+        out[k] = (high << 4) | (low & 15)
+    if digits & 1 and digits < 28:
+        bad |= HEX[buf[end - 1]]
+    if bad > 15:
+        return BAD_TEXT, 0
     if digits != 14 and digits != 28:
         return (SHORT if digits < 28 else BAD_LENGTH), 0
-    for k in range(digits // 2):
-        out[k] = (HEX[buf[p + 2 * k]] << 4) | HEX[buf[p + 2 * k + 1]]
     return OK, digits // 2
 
 
 @kernel
 def envelope(buf: U1, start: int, stop: int, out: U1) -> tuple[int, int]:
-    """Bytes of the Mode S message in one frame, into out (14,): (reject, 7 or 14; 2 for A/C).
+    """Bytes of the Mode S message in one frame, into out (ENVELOPE,): (reject, 7 or 14; 2 for A/C).
 
     Beast (``1A``), raw 7 or 14 bytes, or text: hex digits, AVR ``*hex;``, ``@clock hex;``. Raw
     bytes that all are hex digits are text; as messages they would not be DF 17 or 18.
     """
     size = stop - start
+    out[CLOCK + 6] = 0
     if size == 0:
         return SHORT, 0
     if buf[start] == 0x1A:
@@ -165,21 +187,71 @@ def remainder(message: U1, size: int) -> int:
 
 
 @kernel
-def read_messages(buf: U1, off: I8, messages: I8, reject: U1) -> tuple[int, int]:
-    """Read the squitters among frames ``off`` (n+1,) into messages (n, MESSAGE) and reject (n,).
+def clock_ns(out: U1, recv_ns: int) -> int:
+    """Time by a GNSS clock, 18 bits second of the day and 30 bits ns; -1 if it is none."""
+    ticks = 0
+    for k in range(6):
+        ticks = (ticks << 8) | u8(out, CLOCK + k)
+    second, ns = ticks >> 30, ticks & 0x3FFF_FFFF
+    if out[CLOCK + 6] == 0 or second > 86_400 or ns >= 1_000_000_000:
+        return -1
+    return nearest(recv_ns, second * 1_000_000_000 + ns, DAY)
 
-    DF 18: CF 0 ADS-B, 1 the same with an address of its own, 2 and 5 traffic information of a
-    ground station about an ICAO and another address, 6 rebroadcast; others are refused. Returns
-    how many bear an airborne position, and the most readings that all can give.
+
+@kernel
+def _reply(out: U1, size: int, messages: I8, i: int) -> int:
+    """Read a reply of DF 0, 4, 5, 11, 16, 20 or 21 into row i; its reject code.
+
+    All but DF 11 have their address only laid over the parity: whether somebody is there who has
+    that address is for the memory to say.
     """
-    out = np.zeros(14, np.uint8)  # one for all frames
+    df, rest = out[0] >> 3, remainder(out, size)
+    long = df >= 16
+    if size != (14 if long else 7):
+        return SHORT if long else BAD_LENGTH
+    messages[i, RELAYED] = messages[i, GROUND_DERIVED] = 0
+    if df == 11:
+        if rest >= INTERROGATORS:
+            return BAD_CHECKSUM
+        rest = (u8(out, 1) << 16) | (u8(out, 2) << 8) | u8(out, 3)
+    code = ((u8(out, 2) << 8) | u8(out, 3)) & 0x1FFF
+    grounded = u8(out, 0) & 7  # flight status, or behind the vertical status in DF 0 and 16
+    if df == 0 or df == 16:
+        grounded >>= 2
+    messages[i, ME] = grounded << 13 | code
+    messages[i, KEY] = 0 if rest == 0 or rest == 0xFFFFFF else (ICAO << 24) | rest
+    return OK
+
+
+@kernel
+def read_messages(
+    buf: U1, off: I8, recv: I8, sensor: I4, gnss: B1, messages: I8, reject: U1
+) -> tuple[int, int]:
+    """Read the messages among frames ``off`` (n+1,) into messages (n, MESSAGE) and reject (n,).
+
+    gnss (sensors,): whose receiver clocks count from GNSS midnight. DF 18: CF 0 ADS-B, 1 the same
+    with an address of its own, 2 and 5 traffic information of a ground station about an ICAO and
+    another address, 6 rebroadcast; others are refused. Returns how many bear a position, and the
+    most readings that all can give.
+    """
+    out = np.zeros(ENVELOPE, np.uint8)  # one for all frames
     positions = readings = 0
     for i in range(off.shape[0] - 1):
         why, size = envelope(buf, off[i], off[i + 1], out)
         if why == OK:
             df = out[0] >> 3
-            if size == 2 or (df != 17 and df != 18):
+            messages[i, DF] = df
+            messages[i, T_NS], messages[i, CLOCKED] = recv[i], 0
+            if gnss[sensor[i]]:
+                t = clock_ns(out, recv[i])
+                if t >= 0:
+                    messages[i, T_NS], messages[i, CLOCKED] = t, 1
+            if size == 2:
                 why = UNKNOWN_MESSAGE
+            elif df != 17 and df != 18:
+                known = df == 0 or df == 4 or df == 5 or df == 11 or df == 16 or df >> 1 == 10
+                why = _reply(out, size, messages, i) if known else UNKNOWN_MESSAGE
+                readings += 3
             elif size != 14:
                 why = SHORT
             elif remainder(out, 14):
@@ -199,13 +271,11 @@ def read_messages(buf: U1, off: I8, messages: I8, reject: U1) -> tuple[int, int]
                 messages[i, RELAYED] = cf == 2 or cf >= 5
                 messages[i, GROUND_DERIVED] = cf == 2 or cf == 5
                 tc = me >> 51
-                if 9 <= tc <= 18 or 20 <= tc <= 22:
+                if 5 <= tc <= 22 and tc != 19:
                     positions += 1
-                    readings += 4
-                elif tc == 19:
-                    readings += 5
+                    readings += 8
                 else:
-                    readings += 2
+                    readings += 6
         reject[i] = why
     return positions, readings
 
@@ -270,20 +340,93 @@ def zones(lat: float) -> int:
 
 
 @kernel
+def altitude13_ft(code: int) -> float:
+    """Feet of the 13-bit altitude code of a reply; NaN where it counts metres (bit M)."""
+    return np.nan if code & 0x40 else altitude_ft((code >> 7) << 6 | code & 0x3F)
+
+
+@kernel
+def squawk(code: int) -> int:
+    """Four octal digits, as a decimal number, of a 13-bit identity C1 A1 C2 A2 C4 A4 X B1 .. D4."""
+    a = (code >> 7 & 1) << 2 | (code >> 9 & 1) << 1 | (code >> 11 & 1)
+    b = (code >> 1 & 1) << 2 | (code >> 3 & 1) << 1 | (code >> 5 & 1)
+    c = (code >> 8 & 1) << 2 | (code >> 10 & 1) << 1 | (code >> 12 & 1)
+    d = (code & 1) << 2 | (code >> 2 & 1) << 1 | (code >> 4 & 1)
+    return a * 1000 + b * 100 + c * 10 + d
+
+
+@kernel
+def movement_kt(code: int) -> float:
+    """Knots of a surface movement code, the lower edge of its step; NaN unknown or reserved."""
+    if code == 0 or code > 124:
+        return np.nan
+    if code == 1:
+        return 0.0
+    if code < 9:
+        return 0.125 * (code - 1)
+    if code < 13:
+        return 1.0 + 0.25 * (code - 9)
+    if code < 39:
+        return 2.0 + 0.5 * (code - 13)
+    if code < 94:
+        return 15.0 + (code - 39)
+    if code < 109:
+        return 70.0 + 2.0 * (code - 94)
+    return 100.0 + 5.0 * (code - 109)
+
+
+@kernel
+def containment(tc: int, version: int, a: int, b: int, c: int) -> tuple[int, float]:
+    """Navigation integrity category and containment radius in metres (NaN unknown) of a position.
+
+    By type code and NIC supplements a, b, c (ICAO Doc 9871, tables B-2-2 and C-2); version 1 has a
+    alone, version 0, which has none, is read as 1.
+    """
+    both = a and (b or version < 2)
+    if tc == 9 or tc == 20 or tc == 5:
+        return 11, 7.5
+    if tc == 10 or tc == 21 or tc == 6:
+        return 10, 25.0
+    if tc == 11 or tc == 7:
+        fine = both if tc == 11 else a
+        return (9, 75.0) if fine else (8, 185.2)
+    if tc == 12:
+        return 7, 370.4
+    if tc == 13:
+        if both:
+            return 6, 1111.2
+        return (6, 555.6) if version >= 2 and b else (6, 926.0)
+    if tc == 14:
+        return 5, 1852.0
+    if tc == 15:
+        return 4, 3704.0
+    if tc == 16:
+        return (3, 7408.0) if both else (2, 14_816.0)
+    if tc == 17:
+        return 1, 37_040.0
+    if tc == 8 and version >= 2:
+        if a and c:
+            return 7, 370.4
+        if a or c:
+            return (6, 555.6) if a else (6, 1111.2)
+    return 0, np.nan
+
+
+@kernel
 def _wrapped(lon: float) -> float:
     return lon - 360.0 * float(np.floor((lon + 180.0) / 360.0))
 
 
 @kernel
 def local(
-    lat17: int, lon17: int, odd: int, near_lat: float, near_lon: float
+    lat17: int, lon17: int, odd: int, near_lat: float, near_lon: float, span: float
 ) -> tuple[float, float]:
-    """Position nearest to a reference, unambiguous within 180 NM of it."""
+    """Position nearest to a reference, unambiguous within 180 NM (`AIR`) or 45 (`SURFACE`)."""
     y, x = lat17 / CPR, lon17 / CPR
-    d = 360.0 / (60 - odd)
+    d = span / (60 - odd)
     j = near_lat / d
     lat = d * (np.floor(j) + np.floor(0.5 + (j - np.floor(j)) - y) + y)
-    d = 360.0 / max(zones(lat) - odd, 1)
+    d = span / max(zones(lat) - odd, 1)
     m = near_lon / d
     lon = d * (np.floor(m) + np.floor(0.5 + (m - np.floor(m)) - x) + x)
     return lat, _wrapped(lon)
@@ -309,79 +452,3 @@ def from_pair(
     n = max(nl - odd, 1)
     lon = 360.0 / n * ((m - n * np.floor(m / n)) + (x1 if odd else x0))
     return (lat1 if odd else lat0), _wrapped(lon)
-
-
-# --- encoders ------------------------------------------------------------------------------------
-
-
-def encode_squitter(icao: int, me: int, *, df: int = 17, ca: int = 5) -> bytes:
-    """Extended squitter of a 56-bit ME field, with its parity; `ca` is CF in DF 18."""
-    body = bytes([df << 3 | ca]) + icao.to_bytes(3, "big") + me.to_bytes(7, "big")
-    parity = int(remainder(np.frombuffer(body + bytes(3), np.uint8), 14))
-    return body + parity.to_bytes(3, "big")
-
-
-def encode_airborne_position(
-    icao: int, lat: float, lon: float, baro_ft: float | None, odd: bool, tc: int = 11
-) -> bytes:
-    """Airborne position: degrees, and feet of pressure altitude (height with `tc` 20 to 22).
-
-    Altitude goes out in steps of 25 ft, -975 to 50,175 ft; None is unknown.
-    """
-    code = 0
-    if baro_ft is not None:
-        steps = round((baro_ft + 1000) / 25)
-        if not 0 < steps < 2048:
-            raise ValueError(f"altitude {baro_ft} ft does not fit 25 ft steps")
-        code = (steps >> 4) << 5 | 0x10 | steps & 15
-    d = 360 / (60 - odd)
-    y = int(np.floor(CPR * (lat % d) / d + 0.5))
-    lat_sent = d * (y / CPR + np.floor(lat / d))
-    d = 360 / max(zones(lat_sent) - odd, 1)
-    x = int(np.floor(CPR * (lon % d) / d + 0.5))
-    me = tc << 51 | code << 36 | int(odd) << 34 | (y & 0x1FFFF) << 17 | x & 0x1FFFF
-    return encode_squitter(icao, me)
-
-
-def _signed(value: float, step: float, most: int) -> tuple[int, int]:
-    """Sign bit, and magnitude in steps plus one."""
-    steps = round(abs(value) / step)
-    if steps + 1 > most:
-        raise ValueError(f"{value} is beyond {most - 1} steps of {step}")
-    return int(value < 0 and steps > 0), steps + 1
-
-
-def encode_velocity(
-    icao: int,
-    ve_kt: float | None,
-    vn_kt: float | None,
-    climb_fpm: float | None = None,
-    gnss_minus_baro_ft: float | None = None,
-    *,
-    nacv: int = 2,
-) -> bytes:
-    """Velocity over ground (TC 19, subtype 1): knots to 1021, ft/min to 32,576, feet to 3,125."""
-    west, east = (0, 0) if ve_kt is None else _signed(ve_kt, 1, 1022)
-    south, north = (0, 0) if vn_kt is None else _signed(vn_kt, 1, 1022)
-    down, climb = (0, 0) if climb_fpm is None else _signed(climb_fpm, 64, 510)
-    below, gnss = (0, 0) if gnss_minus_baro_ft is None else _signed(gnss_minus_baro_ft, 25, 126)
-    me = (
-        19 << 51 | 1 << 48 | nacv << 43 | west << 42 | east << 32 | south << 31 | north << 21
-        | down << 19 | climb << 10 | below << 7 | gnss
-    )  # fmt: skip
-    return encode_squitter(icao, me)
-
-
-def encode_identification(icao: int, callsign: str, category: str = "A0") -> bytes:
-    """Identification (TC 1 to 4): up to 8 of A-Z, 0-9 and blank; category "A0" to "D7"."""
-    if len(callsign) > 8 or any(c == "#" or c not in CALLSIGN for c in callsign):
-        raise ValueError(f"callsign {callsign!r} is not up to 8 of A-Z, 0-9 and blank")
-    me = (4 - "ABCD".index(category[0])) << 51 | int(category[1]) << 48
-    for k, c in enumerate(callsign.ljust(8)):
-        me |= CALLSIGN.index(c) << (42 - 6 * k)
-    return encode_squitter(icao, me)
-
-
-def encode_operational_status(icao: int, nacp: int, *, version: int = 2) -> bytes:
-    """Operational status of an airborne aircraft (TC 31): its navigation accuracy."""
-    return encode_squitter(icao, 31 << 51 | version << 13 | nacp << 8)

@@ -3,14 +3,17 @@
 **Carriers.** The message of either family comes bare, behind one counter byte, or inside
 
 * the Wi-Fi vendor element ``DD len FA 0B BC 0D counter message`` (beacon, probe response), alone
-  or anywhere in an 802.11 frame with or without a radiotap header;
+  or anywhere in an 802.11 frame with or without a radiotap header; old ESP32 firmware has the OUI
+  and type ``06 05 04 FD`` there;
 * the Wi-Fi NAN service descriptor: service id ``88 69 19 9D 92 09``, two instance ids, control,
   length, then counter and message (ASTM F3411-22a, 5.4.8);
-* the BLE AD structure ``len 16 FA FF 0D counter message``.
+* the BLE AD structure ``len 16 FA FF 0D counter message``; the UUIDs 0D50 and FFFF are seen in the
+  place of FFFA.
 
 They are found by their magic, not by an offset. The transmitter's MAC is the second address of an
-802.11 management frame; a BLE AD structure alone has none. Not read: old firmware that uses the
-OUI 06:05:04, and the UUIDs 0D50 and FFFF.
+802.11 management frame, or the advertiser's address of a Bluetooth link-layer frame (behind the
+access address ``D6 BE 89 8E``; legacy and extended advertising) or of an HCI advertising report
+(``04 3E``); a BLE AD structure alone has none.
 
 **Which family.** ``FF`` with 001 in the top three bits of the next byte is GB 46750; a high nibble
 F with ``19`` behind it is a message pack; 25 bytes that begin with type 0 to 5 and version 0 to 2
@@ -24,7 +27,7 @@ from v2x.columns import F8, I4, I8, U1
 from v2x.ingest.decoded import Reject
 from v2x.ingest.interning import Slots, slot_of, u8, word_of
 from v2x.ingest.rows import ObservationOut, ReadingOut, put
-from v2x.ingest.timestamps import FUTURE_NS, PAST_NS
+from v2x.ingest.timestamps import SECOND, clock_wrong
 from v2x.jit import kernel
 from v2x.observations import Flag, Kind
 from v2x.readings import Name
@@ -46,15 +49,16 @@ SPOT = 4
 (
     LAT, LON, HEIGHT, SPEED, TRACK, CLIMB, SD, SD_UP, SD_SPEED, SD_TIME,
     PILOT_LAT, PILOT_LON, PILOT_TYPE,
-    REGISTERED, STATUS, CLASS, CATEGORY, PILOT_HEIGHT, TAKEOFF, PRESSURE,
-) = range(20)  # fmt: skip
+    REGISTERED, STATUS, CLASS, CATEGORY, PILOT_HEIGHT, TAKEOFF, PRESSURE, VS_SIGN, CLOCK_OFF,
+) = range(22)  # fmt: skip
 """Columns of what a frame said, in degrees, metres, m/s and s; NaN is "did not say"."""
-SAID = 20
+SAID = 22
 FIRST_FACT = REGISTERED
 """From here on each column is a reading of its own, named in `FACT_NAMES`."""
 FACT_NAMES = np.array(
     [Name.RID_REGISTERED, Name.RID_STATUS, Name.UAS_CLASS, Name.UAS_CATEGORY,
-     Name.PILOT_HEIGHT, Name.HEIGHT_TAKEOFF, Name.PRESSURE_ALTITUDE]
+     Name.PILOT_HEIGHT, Name.HEIGHT_TAKEOFF, Name.PRESSURE_ALTITUDE, Name.RID_VS_SIGN,
+     Name.CLOCK_OFFSET_S]
 )  # fmt: skip
 
 T_NS, ADDRESS, FLAGS, IDENT, MARK, OPERATOR = range(6)
@@ -136,8 +140,14 @@ def magic_at(buf: U1, p: int, stop: int) -> tuple[int, int]:
         first = buf[p]
         if first == 0xFA and buf[p + 1] == 0x0B and buf[p + 2] == 0xBC and buf[p + 3] == 0x0D:
             return 4, 1
-        if first == 0x16 and buf[p + 1] == 0xFA and buf[p + 2] == 0xFF and buf[p + 3] == 0x0D:
+        if first == 0x06 and buf[p + 1] == 0x05 and buf[p + 2] == 0x04 and buf[p + 3] == 0xFD:
             return 4, 1
+        if first == 0x16 and buf[p + 3] == 0x0D:
+            low, high = buf[p + 1], buf[p + 2]
+            if (low >= 0xFA and high == 0xFF and (low == 0xFA or low == 0xFF)) or (
+                low == 0x50 and high == 0x0D
+            ):
+                return 4, 1
         nan = first == 0x88 and stop - p >= 10 and buf[p + 1] == 0x69 and buf[p + 2] == 0x19
         if nan and buf[p + 3] == 0x9D and buf[p + 4] == 0x92 and buf[p + 5] == 0x09:
             return 10, -9
@@ -145,12 +155,44 @@ def magic_at(buf: U1, p: int, stop: int) -> tuple[int, int]:
 
 
 @kernel
+def _mac_le(buf: U1, p: int) -> int:
+    mac = 0
+    for k in range(5, -1, -1):
+        mac = (mac << 8) | u8(buf, p + k)
+    return mac if mac > 0 else -1
+
+
+@kernel
+def advertiser(buf: U1, start: int, magic: int) -> int:
+    """Address of the Bluetooth advertiser whose data hold `magic`; -1 if the frame has none.
+
+    Core specification volume 6 B 2.3 (link layer), volume 4 E 7.7.65.2 and .13 (HCI reports).
+    """
+    if magic - start >= 14 and buf[start] == 0x04 and buf[start + 1] == 0x3E:
+        if buf[start + 3] == 0x02:
+            return _mac_le(buf, start + 7)
+        return _mac_le(buf, start + 8) if buf[start + 3] == 0x0D else -1
+    for p in range(start, magic - 13):
+        if buf[p] != 0xD6 or buf[p + 1] != 0xBE or buf[p + 2] != 0x89 or buf[p + 3] != 0x8E:
+            continue
+        kind = buf[p + 4] & 15
+        if kind == 0 or kind == 2 or kind == 4 or kind == 6:
+            return _mac_le(buf, p + 6)
+        if kind == 7 and buf[p + 6] & 0x3F >= 7 and buf[p + 7] & 1:
+            return _mac_le(buf, p + 8)
+        return -1
+    return -1
+
+
+@kernel
 def transmitter(buf: U1, start: int, stop: int, magic: int) -> int:
-    """Second address of the 802.11 management frame around `magic`; -1 if there is none (BLE)."""
+    """Address of who sent the frame around `magic`; -1 if it does not say."""
+    if buf[magic] == 0x16:
+        return advertiser(buf, start, magic)
     p = start
     if buf[p] == 0 and stop - p >= 4:  # radiotap header, version 0: length in bytes 2 and 3
         p += u8(buf, p + 2) | (u8(buf, p + 3) << 8)
-    if buf[magic] == 0x16 or magic - p < 24 or buf[p] & 15:
+    if magic - p < 24 or buf[p] & 15:
         return -1
     mac = 0
     for k in range(10, 16):
@@ -275,6 +317,16 @@ def intern(buf: U1, p: int, scheme: int, slots: Slots) -> int:
 
 
 @kernel
+def stamp(said: F8, whole: I8, i: int, t_ns: int, recv_ns: int) -> int:
+    """Note the time a frame gives; flags: suspect where its clock cannot be right."""
+    whole[i, T_NS] = t_ns
+    if clock_wrong(t_ns, recv_ns):
+        said[i, CLOCK_OFF] = (t_ns - recv_ns) / SECOND
+        return _TIME_SUSPECT
+    return 0
+
+
+@kernel
 def _as_height(said: F8, i: int) -> bool:
     """Whether the pressure altitude stands in for the height of the observation."""
     unknown = said[i, LAT] == said[i, LAT] and said[i, HEIGHT] != said[i, HEIGHT]
@@ -333,8 +385,6 @@ def fill_rows(
         if t == NO_TIME:
             t = r
             flags |= _TIME_FROM_ARRIVAL
-        elif t - r > FUTURE_NS or r - t > PAST_NS:
-            flags |= _TIME_SUSPECT
         ident = whole[i, IDENT]
         mac = whole[i, ADDRESS]
         baro = _as_height(said, i)

@@ -47,8 +47,9 @@ Doubtful, and what is done about it:
   themselves; the last such pair of a sender decides its others. Latitude first is flagged.
 * 011: the draft of 2025-01 had the offset 1000. Raw values below 17,000 would be flights 500 m
   below take-off, so they are read that way and flagged `Flag.LOW_QUALITY`.
-* 012: two readers of the issued text have 0 up, the draft's reader the reverse. Taken as 0 up;
-  the velocity's standard deviation is doubled.
+* 012: two readers of the issued text have 0 up, the draft's reader the reverse. Taken as 0 up,
+  with the velocity's standard deviation doubled, until the sender's heights have told
+  (`v2x.ingest.rid_climb`); RID_VS_SIGN says so when it is known, and when it changes.
 * Ground speeds above 500 m/s are not measured, heights of FFFF unknown (both ours).
 * A time after 2255 cannot be held and counts as unknown and suspect.
 * 021 is taken as a 95 % figure like the other accuracies: one standard deviation is half.
@@ -93,18 +94,19 @@ from v2x.ingest.rid import (
     START,
     STATUS,
     STOP,
-    T_NS,
     TAKEOFF,
     TRACK,
+    VS_SIGN,
     by_code,
     carried,
     half_metres,
     i32,
-    intern,
     key_of,
     says,
+    stamp,
     u16,
 )  # fmt: skip
+from v2x.ingest.rid_climb import Climbs, arbitrate
 from v2x.ingest.rows import on_globe
 from v2x.jit import kernel
 from v2x.observations import Flag
@@ -221,13 +223,14 @@ def read_bitmap(buf: U1, p: int, end: int, at: I8) -> tuple[int, int, int]:
 
 @kernel
 def read_gb46750(
-    buf: U1, off: I8, sensor: I4, spot: I8, senders: I8, slots: Slots,
+    buf: U1, off: I8, sensor: I4, recv: I8, spot: I8, senders: I8, climbs: Climbs, slots: Slots,
     said: F8, whole: I8, reject: U1, tally: I8,
 ) -> None:  # fmt: skip
     """Read the packets among frames ``off`` (n+1,), located by spot (n, SPOT).
 
     said (n, SAID) and whole (n, WHOLE) come as NaN and -1 and get what each packet says; senders
-    (SENDERS + 1, 4) is remembered from poll to poll; tally (TALLY,) counts what was skipped.
+    (SENDERS + 1, 4) and climbs are remembered from poll to poll; tally (TALLY,) counts what was
+    skipped.
     """
     at = np.full(ITEMS, -1, np.int64)  # one for all frames: most have the bitmap of the one before
     bitmap, need, unknown = -1, 0, 0
@@ -257,9 +260,11 @@ def read_gb46750(
 
         whole[i, ADDRESS] = spot[i, MAC]
         sender = -1
+        w0 = w1 = w2 = 0
         if at[0] >= 0 and says(buf, p + at[0], 20):
             sender = p + at[0]
-            whole[i, IDENT] = intern(buf, sender, RID, slots)
+            w0, w1, w2 = key_of(buf, sender, RID)
+            whole[i, IDENT] = slot_of(slots, w0, w1, w2)
         if at[1] >= 0 and buf[p + at[1]]:
             mark = p + at[1]
             known = True
@@ -270,8 +275,8 @@ def read_gb46750(
                 tally[BAD_MARK] += 1
             elif says(buf, mark, 8):
                 said[i, REGISTERED] = 1.0
-                w1 = u8(buf, mark + 7)
-                whole[i, MARK] = slot_of(slots, word_of(buf, mark, 7), w1, REGISTRATION << 48)
+                last = u8(buf, mark + 7)
+                whole[i, MARK] = slot_of(slots, word_of(buf, mark, 7), last, REGISTRATION << 48)
             else:
                 said[i, REGISTERED] = 0.0
         if at[2] >= 0 and buf[p + at[2]]:
@@ -307,7 +312,6 @@ def read_gb46750(
         if at[11] >= 0 and buf[p + at[11]] != 0xFF:
             climb = (buf[p + at[11]] & 0x7F) * 0.5
             said[i, CLIMB] = -climb if buf[p + at[11]] & 0x80 else climb
-            said[i, SD_SPEED] *= 2.0
         if at[10] >= 0:
             raw = u16(buf, p + at[10])
             if raw != 0 and raw != 0xFFFF:
@@ -329,9 +333,21 @@ def read_gb46750(
             if ms >= _LATEST_MS:
                 flags |= _TIME_SUSPECT
             elif ms:
-                whole[i, T_NS] = ms * 1_000_000
+                flags |= stamp(said, whole, i, ms * 1_000_000, recv[i])
         if at[20] >= 0:
             said[i, SD_TIME] = by_code(TIME_SD, buf[p + at[20]])
+        if said[i, CLIMB] == said[i, CLIMB]:
+            sign, news = 0, False
+            if sender >= 0:
+                sign, news = arbitrate(
+                    climbs, w0, w1, w2, sensor[i], recv[i], said[i, HEIGHT], said[i, CLIMB]
+                )
+            if sign == 0:
+                said[i, SD_SPEED] *= 2.0
+            elif sign < 0:
+                said[i, CLIMB] = -said[i, CLIMB]
+            if news:
+                said[i, VS_SIGN] = sign
         whole[i, FLAGS] = flags
 
 

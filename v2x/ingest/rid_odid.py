@@ -48,6 +48,7 @@ from v2x.ingest.rid import (
     ADDRESS,
     CATEGORY,
     CLIMB,
+    CLOCK_OFF,
     FAMILY,
     FLAGS,
     HEIGHT,
@@ -77,7 +78,6 @@ from v2x.ingest.rid import (
     START,
     STATUS,
     STOP,
-    T_NS,
     TAKEOFF,
     TRACK,
     UNKNOWN_MESSAGE,
@@ -89,6 +89,7 @@ from v2x.ingest.rid import (
     i32,
     intern,
     says,
+    stamp,
     u16,
 )  # fmt: skip
 from v2x.ingest.rows import on_globe
@@ -107,6 +108,7 @@ TALLY = 20
 _BAD_LENGTH = int(Reject.BAD_LENGTH)
 _LENGTH_BAD = int(Flag.LENGTH_BAD)
 _ORDER_GUESSED = int(Flag.ORDER_GUESSED)
+_TIME_SUSPECT = int(Flag.TIME_SUSPECT)
 
 
 @kernel
@@ -130,7 +132,8 @@ def basic_id(buf: U1, p: int, rank: int, slots: Slots, whole: I8, said: F8, i: i
 
 
 @kernel
-def _location(buf: U1, p: int, recv_ns: int, said: F8, whole: I8, i: int, tally: I8) -> None:
+def _location(buf: U1, p: int, recv_ns: int, said: F8, whole: I8, i: int, tally: I8) -> int:
+    """Flags of a Location message."""
     bits = buf[p + 1]
     said[i, STATUS] = bits >> 4
     said[i, TRACK] = said[i, SPEED] = said[i, CLIMB] = np.nan
@@ -161,11 +164,13 @@ def _location(buf: U1, p: int, recv_ns: int, said: F8, whole: I8, i: int, tally:
     said[i, SD] = by_code(NACP_SD, buf[p + 19] & 15)
     said[i, SD_UP] = by_code(VERTICAL_SD, buf[p + 19] >> 4)
     said[i, SD_SPEED] = by_code(SPEED_SD, buf[p + 20] & 15)
-    tenths = u16(buf, p + 21)
-    if tenths <= 36_000:
-        whole[i, T_NS] = nearest(recv_ns, tenths * 100_000_000, HOUR)
     accuracy = buf[p + 23] & 15
     said[i, SD_TIME] = accuracy * 0.05 if accuracy else np.nan
+    tenths = u16(buf, p + 21)
+    if tenths > 36_000:
+        return 0
+    said[i, CLOCK_OFF] = np.nan
+    return stamp(said, whole, i, nearest(recv_ns, tenths * 100_000_000, HOUR), recv_ns)
 
 
 @kernel
@@ -227,7 +232,8 @@ def read_odid(
             elif kind == 0:
                 rank = basic_id(buf, p, rank, slots, whole, said, i)
             elif kind == 1:
-                _location(buf, p, recv[i], said, whole, i, tally)
+                flags &= ~_TIME_SUSPECT
+                flags |= _location(buf, p, recv[i], said, whole, i, tally)
             elif kind == 2:
                 tally[AUTH] += 1
             elif kind == 4:

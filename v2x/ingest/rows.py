@@ -56,19 +56,27 @@ def room_for(n: int) -> ReadingOut:
     All lie in one block, widest first: ten blocks a poll went back to the system and came as fresh
     pages each time, which cost more than reading the frames.
     """
-    schema = Readings.schema()
-    block = np.empty(n * sum(dtype.itemsize for _, dtype, _, _ in schema), np.uint8)
-    columns, at = {}, 0
-    for name, dtype, _, _ in sorted(schema, key=lambda column: -column[1].itemsize):
-        columns[name] = block[at : at + n * dtype.itemsize].view(dtype)
-        at += n * dtype.itemsize
-    return ReadingOut(**columns)
+    block = np.empty(n * _ROW, np.uint8)
+    return ReadingOut(*(np.ndarray(n, dtype, block, n * at) for dtype, at in _PLACES))
 
 
 def readings_of(out: ReadingOut, n: int) -> Readings:
     """First `n` rows of `out`."""
     columns: dict[str, Any] = out._asdict()
     return Readings(**{name: column[:n] for name, column in columns.items()})
+
+
+def _places() -> list[tuple[np.dtype[Any], int]]:
+    """Type and place in a row of each column of `Readings`, were the widest first."""
+    made, at = {}, 0
+    for name, dtype, _, _ in sorted(Readings.schema(), key=lambda column: -column[1].itemsize):
+        made[name] = (dtype, at)
+        at += dtype.itemsize
+    return [made[name] for name in ReadingOut._fields]
+
+
+_PLACES = _places()
+_ROW = sum(dtype.itemsize for dtype, _ in _PLACES)
 
 
 @kernel

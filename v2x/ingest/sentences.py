@@ -16,7 +16,12 @@ from v2x.ingest.decoded import Reject
 from v2x.ingest.timestamps import DAY, SECOND, civil_ns, iso
 from v2x.jit import kernel
 
-GGA, RMC, VTG, GST = range(4)
+GGA, RMC, VTG, GST, GNS, GLL, GBS, ZDA, GSA, GSV = range(10)
+"""Kinds of sentence; from GBS on they are no part of an epoch, and the last two have no time."""
+PARTS = 6
+"""Kinds that an epoch is made of."""
+PLACED = {GGA: 1, RMC: 2, GNS: 1, GLL: 0}
+"""Place of the six coordinate fields in the kinds that have them."""
 
 OK, BAD_MAGIC = int(Reject.OK), int(Reject.BAD_MAGIC)
 BAD_CHECKSUM, BAD_TEXT = int(Reject.BAD_CHECKSUM), int(Reject.BAD_TEXT)
@@ -39,21 +44,36 @@ PATTERNS = (
     rb"%b,T?,[^,]*,M?,[^,]*,N?,%b,K?(?:,([A-Z]?))?" % (_PLUS, _PLUS),
     # time, rms, major, minor, orientation, sd of lat, of lon, of height
     rb"%b,[^,]*,%b,%b,%b,%b,%b,%b" % (_TIME, *[_PLUS] * 6),
+    # time, lat, lon, modes, satellites, HDOP, AMSL, separation, age, station, status
+    rb"%b,%b,%b,([A-Z]*),( *\d{0,3} *),%b,%b,%b,%b(?:,[^,]*(?:,([A-Z]?))?)?"
+    % (_TIME, _LAT, _LON, _PLUS, _SIGNED, _SIGNED, _PLUS),
+    # lat, lon, time, A or V, mode
+    rb"%b,%b,%b,([AV]?)(?:,([A-Z]?))?" % (_LAT, _LON, _TIME),
+    # time, errors of lat, lon, height, failed satellite, probability, bias, sd, system, signal
+    rb"%b,%b,%b,%b,(\d{0,3}),[^,]*,%b,%b(?:,[^,]*(?:,[^,]*)?)?"
+    % (_TIME, _PLUS, _PLUS, _PLUS, _SIGNED, _PLUS),
+    # time, day, month, year, local zone
+    rb"%b,(\d\d|),(\d\d|),(\d{4}|)(?:,[^,]*(?:,[^,]*)?)?" % _TIME,
+    # selection, 1 no fix 2 2-D 3 3-D, twelve satellites, PDOP, HDOP, VDOP, system
+    rb"[MA]?,([123]?)(?:,[^,]{0,4}){12},%b,%b,%b(?:,[^,]*)?" % (_PLUS, _PLUS, _PLUS),
 )
-"""Fields after the address and its comma, by kind; a minus sign beside N, S, E, W never matches."""
+"""Fields after the address and its comma, by kind up to GSA; a minus sign beside N, S, E, W never
+matches."""
 
 READ = tuple(re.compile(pattern).fullmatch for pattern in PATTERNS)
 
 
-def found(buf: U1, off: I8) -> tuple[list[int], list[int], list[int], list[int], list[int]]:
-    """Sentences and junk of a batch: frame, first byte of the address, ``*``, code, kind.
+def found(buf: U1, off: I8) -> list[list[int]]:
+    """Sentences and junk of a batch, one list a row.
 
-    A code is `Reject`; a kind is set where the code is OK.
+    Frame, first byte of the address, ``*``, code, kind, and of a GSV the satellites with a C/N0:
+    how many, their sum, sum of squares and largest, dB-Hz. A code is `Reject`; a kind is set where
+    the code is OK.
     """
     starts = np.count_nonzero(buf == 0x24) + np.count_nonzero(buf == 0x21)
-    made = np.empty((5, 2 * int(starts) + off.shape[0]), np.int64)
-    frame, start, stop, code, kind = made[:, : _find(buf, off, made)].tolist()
-    return frame, start, stop, code, kind
+    made = np.empty((2 * int(starts) + off.shape[0], 9), np.int64)
+    rows: list[list[int]] = made[: _find(buf, off, made)].tolist()
+    return rows
 
 
 @kernel
@@ -91,12 +111,56 @@ def _kind(buf: U1, p: int, end: int) -> int:
         return RMC
     if name == 0x565447:
         return VTG
+    if name == 0x475356:
+        return GSV
+    if name == 0x475341:
+        return GSA
+    if name == 0x474E53:
+        return GNS
+    if name == 0x474C4C:
+        return GLL
+    if name == 0x474253:
+        return GBS
+    if name == 0x5A4441:
+        return ZDA
     return GST if name == 0x475354 else -1
 
 
 @kernel
+def _sky(buf: U1, p: int, end: int, out: I8, n: int) -> bool:
+    """Add the C/N0 of a GSV, whose fields stand in ``buf[p:end]``, to row n; False for bad text.
+
+    Three numbers, then four fields a satellite, C/N0 the last. From 4.10 on a signal id ends the
+    sentence: one field is left over, which is what tells it from a satellite. C/N0 of 0 is none.
+    """
+    field, value, digits = 0, 0, 0
+    whole = True
+    while True:
+        last = p == end
+        if last or buf[p] == 0x2C:
+            if field >= 6 and field % 4 == 2 and value:
+                out[n, 5] += 1
+                out[n, 6] += value
+                out[n, 7] += value * value
+                out[n, 8] = max(out[n, 8], value)
+            if last:
+                break
+            field, value, digits, whole = field + 1, 0, 0, True
+        elif field >= 6 and field % 4 == 2:
+            if buf[p] == 0x2E and whole and digits:
+                whole = False
+            elif not 0x30 <= buf[p] <= 0x39 or digits == 3:
+                return False
+            elif whole:
+                value = value * 10 + buf[p] - 0x30
+                digits += 1
+        p += 1
+    return field >= 2 and (field - 2) % 4 <= 1
+
+
+@kernel
 def _find(buf: U1, off: I8, out: I8) -> int:
-    """Sentences of buf by frame off -> out (5, rows) as for `found`; how many.
+    """Sentences of buf by frame off -> out (rows, 9) as for `found`; how many.
 
     Whatever is neither sentence nor white space is one row of bad_magic up to the next start: a
     ``$`` anywhere, a ``!`` at the start of a line. A ``$`` inside a sentence cuts it off there.
@@ -111,12 +175,13 @@ def _find(buf: U1, off: I8, out: I8) -> int:
                 fresh = fresh or (byte >= 0x0A and byte != 0x20)
                 p += 1
                 continue
-            out[0, n], out[1, n], out[4, n] = i, p + 1, -1
+            out[n, 0], out[n, 1], out[n, 4] = i, p + 1, -1
+            out[n, 5], out[n, 6], out[n, 7], out[n, 8] = 0, 0, 0, 0
             if byte != 0x24 and not (byte == 0x21 and fresh):
                 while p < end and buf[p] != 0x24 and not (buf[p] == 0x21 and fresh):
                     fresh = buf[p] == 0x0D or buf[p] == 0x0A
                     p += 1
-                out[2, n], out[3, n] = p, BAD_MAGIC
+                out[n, 2], out[n, 3] = p, BAD_MAGIC
                 n += 1
                 continue
             fresh = False
@@ -128,17 +193,18 @@ def _find(buf: U1, off: I8, out: I8) -> int:
                 check ^= buf[p]
                 odd |= buf[p] < 0x20 or buf[p] > 0x7E
                 p += 1
-            out[2, n], out[3, n] = p, BAD_CHECKSUM
+            out[n, 2], out[n, 3] = p, BAD_CHECKSUM
             if p < end and buf[p] == 0x2A:
                 said = -1
                 if p + 2 < end and _hex(buf[p + 1]) >= 0 and _hex(buf[p + 2]) >= 0:
                     said = _hex(buf[p + 1]) << 4 | _hex(buf[p + 2])
                 if check == said:
-                    kind = _kind(buf, out[1, n], p)
-                    out[4, n] = kind
-                    out[3, n] = OK if kind >= 0 else UNKNOWN_MESSAGE
-                    if odd or kind == -2:
-                        out[3, n] = BAD_TEXT
+                    kind = _kind(buf, out[n, 1], p)
+                    out[n, 4] = kind
+                    out[n, 3] = OK if kind >= 0 else UNKNOWN_MESSAGE
+                    odd |= kind == -2 or (kind == GSV and not _sky(buf, out[n, 1] + 6, p, out, n))
+                    if odd:
+                        out[n, 3] = BAD_TEXT
                     p += 3
                 else:
                     while p < end and buf[p] != 0x24 and buf[p] != 0x0D and buf[p] != 0x0A:
@@ -157,9 +223,15 @@ def time_of_day(text: bytes) -> int:
 
 @lru_cache(64)
 def day_of(text: bytes) -> int | None:
-    """Midnight, ns UTC, of ddmmyy; None if there is no such day. Years 80 to 99 are 19xx."""
+    """Midnight, ns UTC, of ddmmyy or ddmmyyyy; None if there is no such day.
+
+    Years 80 to 99 of two digits are 19xx.
+    """
     day, month, year = int(text[:2]), int(text[2:4]), int(text[4:])
-    year += 1900 if year >= 80 else 2000
+    if len(text) == 6:
+        year += 1900 if year >= 80 else 2000
+    elif not 1900 <= year < 2200:
+        return None
     if not 1 <= month <= 12 or day < 1:
         return None
     t_ns = int(civil_ns(year, month, day, 0))

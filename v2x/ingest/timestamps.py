@@ -53,6 +53,24 @@ def nearest(recv_ns: int, part_ns: int, period_ns: int) -> int:
     return base
 
 
+WHOLE_HOUR_NS = 5 * SECOND
+"""How far behind a whole hour a clock of another time zone may look: the way to us; ours."""
+
+
+@kernel
+def clock_wrong(t_ns: int, recv_ns: int) -> bool:
+    """Whether a time that a live sender put on a message just made cannot be right.
+
+    More than 2 s ahead of its arrival, a day behind, or whole hours: local time sent as UTC. Not
+    for formats that send what they stored: those may well be hours late.
+    """
+    ahead = t_ns - recv_ns
+    if ahead > FUTURE_NS or -ahead > PAST_NS:
+        return True
+    behind = (-ahead) % HOUR
+    return -ahead >= HOUR - FUTURE_NS and (behind <= WHOLE_HOUR_NS or HOUR - behind <= FUTURE_NS)
+
+
 def suspect(t_ns: Any, recv_ns: Any) -> Any:
     """Where a time lies more than 2 s after or a day before its arrival."""
     t, r = np.asarray(t_ns), np.asarray(recv_ns)

@@ -170,7 +170,9 @@ def histogram(title: str, groups: list[tuple[str, str, list[float]]], unit: str)
     return picture(title, plane.grid(unit, "% of scans"), marks)
 
 
-def bars(title: str, rows: list[tuple[str, str, float, str]]) -> Markup:
+def bars(
+    title: str, rows: list[tuple[str, str, float, str]], unit: str = "plots per CPU second"
+) -> Markup:
     """Horizontal bars on a logarithmic axis: (name, class, value, words behind the bar)."""
     row, left, room = 26, 118, 112
     low = 10.0 ** floor(log10(min(value for _, _, value, _ in rows)) - 0.3)
@@ -189,5 +191,5 @@ def bars(title: str, rows: list[tuple[str, str, float, str]]) -> Markup:
         marks.append(node("rect", x=left, y=y + 3, width=width, height=row - 9, rx=2, class_=style))
         marks.append(node("text", words, x=left + width + 6, y=y + 15, class_="name"))
     middle = left + (WIDTH - left - room) / 2.0
-    marks.append(node("text", "plots per CPU second", x=middle, y=base + 31, class_="label mid"))
+    marks.append(node("text", unit, x=middle, y=base + 31, class_="label mid"))
     return picture(title, marks, height=base + 36)

@@ -121,7 +121,7 @@ def fusion(
     if html is not None:
         from v2x.cli.bench.page import page
 
-        _write(html, page(made, results))
+        written(html, page(made, results))
 
 
 def _runs(
@@ -234,7 +234,8 @@ def tracker_config(words: list[str]) -> "TrackerConfig":
         raise typer.BadParameter(f"--config: {e}") from None
 
 
-def _write(path: Path, text: str) -> None:
+def written(path: Path, text: str) -> None:
+    """Write a page; a place that cannot be written is a `SourceError`."""
     from v2x.errors import SourceError
 
     try:

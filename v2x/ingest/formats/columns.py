@@ -31,29 +31,37 @@ from typing import Any
 
 import msgpack
 import numpy as np
-from numpy.typing import NDArray
 
-from v2x.columns import F8, U1
+from v2x.columns import F8, I4, I8, U1
 from v2x.frames import LAST_NS, FrameBatch
+from v2x.ingest.column_survey import (
+    AT,
+    BYTES,
+    DATUM,
+    FIRST_IDENT,
+    HEIGHT_REF,
+    IDENTS,
+    ROW,
+    SLOW,
+    SURVEY,
+    T0,
+    TEXTS,
+    TEXTS_END,
+    N,
+    gather,
+    spread,
+    survey,
+)  # fmt: skip
 from v2x.ingest.decoded import Decoded, Reject
-from v2x.ingest.looks import (
-    COLUMNS,
-    EMPTY,
-    MAX_ROWS,
-    REFERENCES,
-    SPAN_US,
-    Looks,
-    full,
-    identities,
-    judged,
-)
+from v2x.ingest.looks import COLUMNS, MAX_ROWS, REFERENCES, Looks, identities, judged
 from v2x.ingest.skim import skim
+from v2x.ingest.timestamps import SECOND, suspect
 from v2x.ingest.trees import Refused, unpacked
-from v2x.observations import Flag, Observations
+from v2x.observations import Observations
 from v2x.readings import Name, Readings
 from v2x.sensors import Datum, SensorTable
 
-_BYTES = {name: np.dtype(dtype).itemsize * width for name, (dtype, width) in COLUMNS.items()}
+_NO_IDENT: I4 = np.zeros(0, np.int32)
 _KEYS = frozenset({"v", "seq", "t0", "n", "hr", "datum", "idents", "c"})
 
 
@@ -66,12 +74,11 @@ def _int(value: Any, low: int, high: int, code: Reject) -> int:
 
 
 class _Frame:
-    """One frame's map, checked; its columns are still bytes."""
+    """A frame that is not quite as senders write it: its map, checked; its columns are bytes."""
 
-    __slots__ = ("columns", "idents", "n", "reference", "row", "t0")
+    __slots__ = ("columns", "idents", "n", "reference", "t0")
 
-    def __init__(self, row: int, payload: bytes, datum: Datum, counts: Counter[str]) -> None:
-        self.row = row
+    def __init__(self, payload: bytes, datum: Datum, counts: Counter[str]) -> None:
         tree = unpacked(payload)
         if type(tree) is not dict or "v" not in tree:
             raise Refused(Reject.BAD_MAGIC)
@@ -100,7 +107,7 @@ class _Frame:
 
     def _check(self, counts: Counter[str]) -> None:
         for name, data in self.columns.items():
-            size = _BYTES.get(name)
+            size = BYTES.get(name)
             if size is None:
                 counts[f"unknown_column_{name}"] += 1
             elif type(data) is not bytes or len(data) != self.n * size:
@@ -109,6 +116,19 @@ class _Frame:
         flat, angles = "lat" in c and "lon" in c, "az" in c and "el" in c
         if "dt" not in c or flat == angles or ("lat" in c) != ("lon" in c):
             raise Refused(Reject.BAD_COLUMN)
+
+    def found(self, row: int, at: int) -> tuple[list[int], bytes]:
+        """Survey of this frame, and its columns one behind the other, which will stand at `at`."""
+        made, parts = [0] * SURVEY, []
+        made[ROW], made[T0], made[N] = row, self.t0, self.n
+        made[HEIGHT_REF], made[IDENTS] = REFERENCES.index(self.reference), len(self.idents)
+        for k, name in enumerate(COLUMNS):
+            data = self.columns.get(name) if self.n else None
+            made[AT + k] = -1 if data is None else at
+            if data is not None:
+                parts.append(data)
+                at += len(data)
+        return made, b"".join(parts)
 
 
 class ColumnFrame:
@@ -129,80 +149,101 @@ class ColumnFrame:
         return Decoded.nothing()
 
     def decode(self, batch: FrameBatch, sensors: SensorTable, state: None) -> Decoded:
-        """Decode all frames of a poll with one join per column."""
+        """Decode all frames of a poll together."""
         rejects = skim(batch.buf, batch.off)
         counts: Counter[str] = Counter()
-        data = batch.buf.tobytes()
-        off = batch.off.tolist()
-        rows_of = batch.sensor.tolist()
-        good: list[_Frame] = []
-        for i in np.flatnonzero(rejects == 0).tolist():
-            try:
-                datum = sensors[rows_of[i]].datum
-                good.append(_Frame(i, data[off[i] : off[i + 1]], datum, counts))
-            except Refused as refusal:
-                rejects[i] = refusal.code
-        full = [frame for frame in good if frame.n]
-        observations, amsl, idents = _rows(full, batch, sensors, rejects, counts)
-        empty = np.array([frame.row for frame in good if not frame.n], np.int64)
-        rejects[empty] = Reject.NOTHING_TO_OBSERVE
-        readings = Readings.blank(
-            empty.size,
-            frame=empty,
-            t_ns=[frame.t0 for frame in good if not frame.n],
-            recv_ns=batch.recv_ns[empty],
-            sensor=batch.sensor[empty],
-            name=Name.SCAN_EMPTY,
-            value=1.0,
+        found = np.zeros((len(batch), SURVEY), np.int64)
+        survey(batch.buf, batch.off, rejects, found)
+        said = found[:, DATUM]
+        found[(said > 0) & (said - 1 != sensors.datum()[batch.sensor]), SLOW] = 1
+        buf, texts = _slowly(batch, sensors, found, rejects, counts)
+        good = found[rejects == 0]
+        empty = good[good[:, N] == 0]
+        observations, amsl, idents = _rows(
+            good[good[:, N] > 0], buf, texts, batch, sensors, rejects, counts
         )
-        return Decoded(observations, readings, rejects, idents, amsl, dict(counts))
+        rejects[empty[:, ROW]] = Reject.NOTHING_TO_OBSERVE
+        return Decoded(
+            observations, _readings(good, batch, rejects), rejects, idents, amsl, dict(counts)
+        )
+
+
+def _slowly(
+    batch: FrameBatch, sensors: SensorTable, found: I8, rejects: U1, counts: Counter[str]
+) -> tuple[U1, dict[int, list[str]]]:
+    """Survey of what the kernel left: the buffer, with their columns behind it, and their texts."""
+    texts: dict[int, list[str]] = {}
+    extra: list[bytes] = []
+    at = len(batch.buf)
+    for i in np.flatnonzero((rejects == 0) & (found[:, SLOW] != 0)).tolist():
+        try:
+            frame = _Frame(batch.payload(i), sensors[int(batch.sensor[i])].datum, counts)
+        except Refused as refusal:
+            rejects[i] = refusal.code
+            continue
+        found[i], data = frame.found(i, at)
+        texts[i] = frame.idents
+        extra.append(data)
+        at += len(data)
+    if not extra:
+        return batch.buf, texts
+    whole = np.concatenate([batch.buf, np.frombuffer(b"".join(extra), np.uint8)])
+    whole.flags.writeable = False  # as batches are: kernels are compiled for that alone
+    return whole, texts
+
+
+def _readings(found: I8, batch: FrameBatch, rejects: U1) -> Readings:
+    """Empty looks, and clocks that cannot be right."""
+    t0, recv = found[:, T0], batch.recv_ns[found[:, ROW]]
+    accepted = np.isin(rejects[found[:, ROW]], (Reject.OK, Reject.NOTHING_TO_OBSERVE))
+    empty = accepted & (found[:, N] == 0)
+    off = accepted & suspect(t0, recv)
+    if not (empty.any() or off.any()):
+        return Readings.blank()
+    at = np.concatenate([np.flatnonzero(empty), np.flatnonzero(off)])
+    name = np.repeat([Name.SCAN_EMPTY, Name.CLOCK_OFFSET_S], [empty.sum(), off.sum()])
+    value = np.where(name == Name.SCAN_EMPTY, 1.0, (t0 - recv)[at] / SECOND)
+    order = np.argsort(at, kind="stable")
+    at = at[order]
+    row = found[at, ROW]
+    return Readings.blank(
+        at.size,
+        frame=row,
+        t_ns=t0[at],
+        recv_ns=recv[at],
+        sensor=batch.sensor[row],
+        name=name[order],
+        value=value[order],
+    )
 
 
 def _rows(
-    frames: list[_Frame], batch: FrameBatch, sensors: SensorTable, rejects: U1,
-    counts: Counter[str],
+    found: I8, buf: U1, texts: dict[int, list[str]], batch: FrameBatch, sensors: SensorTable,
+    rejects: U1, counts: Counter[str],
 ) -> tuple[Observations, F8 | None, dict[int, str]]:  # fmt: skip
-    if not frames:
+    if not found.shape[0]:
         return Observations.blank(), None, {}
-    n = np.array([frame.n for frame in frames])
-    of = np.repeat(np.arange(len(frames)), n)
-    total = int(n.sum())
-    joined = {name: _join(name, frames, total) for name in COLUMNS}
-    dt = joined.pop("dt").astype(np.int64)
     idents: dict[int, str] = {}
-    text = np.array(identities([t for f in frames for t in f.idents], idents) or [-1], np.int64)
-    index = joined.pop("ident")
-    first = np.concatenate(([0], np.cumsum([len(f.idents) for f in frames])))[:-1][of]
-    stray = (index < -1) | (index >= np.array([len(f.idents) for f in frames])[of])
-    frame = np.array([f.row for f in frames], np.int32)[of]
-    rejects[frame[stray]] = Reject.BAD_COLUMN
-    looks = Looks(
-        columns=joined,
-        frame=frame,
-        t_ns=np.array([f.t0 for f in frames], np.int64)[of] + dt * 1000,
-        doubts=np.where(np.abs(dt) > SPAN_US, np.uint16(Flag.TIME_SUSPECT), np.uint16(0)),
-        flat=np.array(["lat" in f.columns for f in frames])[of],
-        reference=np.array([REFERENCES.index(f.reference) for f in frames])[of],
-        ident=np.where(index >= 0, text[np.where(stray | (index < 0), 0, first + index)], -1),
-    )
+    hashes = _identities(found, batch, texts, idents)
+    columns = gather(buf, found)
+    said = spread(found, columns.pop("dt"), columns.pop("ident", _NO_IDENT), hashes, rejects)
+    looks = Looks(columns, *said)
     observations, amsl = judged(looks, batch, sensors, rejects, counts)
     return observations, amsl, idents
 
 
-def _join(name: str, frames: list[_Frame], total: int) -> NDArray[Any]:
-    """One column of all frames, (rows,) or (rows, width); NaN or -1 or 0 where a frame has none."""
-    dtype, width = COLUMNS[name]
-    kind = np.dtype(dtype)
-    shape = (total,) if width == 1 else (total, width)
-    parts = [frame.columns.get(name) for frame in frames]
-    if None in parts:
-        value = EMPTY.get(name, np.nan)
-        if all(part is None for part in parts):
-            return full(name, total)
-        filler = np.full(1, value, kind).tobytes() * width
-        parts = [filler * f.n if p is None else p for f, p in zip(frames, parts, strict=True)]
-    joined = np.frombuffer(b"".join(parts), dtype)  # type: ignore[arg-type]
-    return joined.reshape(shape).astype(kind.newbyteorder("="))
+def _identities(
+    found: I8, batch: FrameBatch, texts: dict[int, list[str]], idents: dict[int, str]
+) -> I8:
+    """Hashes of all string tables, back to back (one -1 where there are none)."""
+    found[:, FIRST_IDENT] = np.cumsum(found[:, IDENTS]) - found[:, IDENTS]
+    hashes: list[int] = []
+    for row, begin, end in found[found[:, IDENTS] > 0][:, [ROW, TEXTS, TEXTS_END]].tolist():
+        listed = texts.get(row)
+        if listed is None:
+            listed = msgpack.unpackb(batch.buf[begin:end].tobytes(), raw=False)
+        hashes += identities(listed, idents)
+    return np.array(hashes or [-1], np.int64)
 
 
 def encode_columns(

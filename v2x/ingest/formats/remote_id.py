@@ -22,7 +22,8 @@ Readings, about the identity: RID_HEARD in every frame that carries one, with or
 RID_MAC where the carrier has the transmitter's address; RID_REGISTERED 1 or 0 where the frame says
 so, and RID_REGISTRATION with the mark (``mark:``) or operator id (``operator:``) in `ident2`;
 PILOT, PILOT_HEIGHT, RID_STATUS, UAS_CLASS, UAS_CATEGORY, HEIGHT_TAKEOFF; PRESSURE_ALTITUDE unless
-it became the height.
+it became the height; RID_VS_SIGN when the sender's vertical speed has been checked by its heights;
+CLOCK_OFFSET_S where its time cannot be right, and then `Flag.TIME_SUSPECT` stands on the row.
 
 Refused by name: neither family (bad_magic), another major version (unsupported_version), cut off
 (short), lengths that contradict each other (bad_length), an unknown type alone or an unknown
@@ -55,6 +56,7 @@ from v2x.ingest.rid import (
     locate_all,
     text_of,
 )  # fmt: skip
+from v2x.ingest.rid_climb import Climbs, new_climbs
 from v2x.ingest.rid_gb46750 import read_gb46750
 from v2x.ingest.rid_odid import read_odid
 from v2x.ingest.rows import readings_of, room_for, writable
@@ -64,20 +66,31 @@ from v2x.sensors import SensorTable
 
 @dataclass(slots=True)
 class RidState:
-    """Order of coordinates by sender (what must survive), and identity texts (a cache)."""
+    """Habits of senders (what must survive), and identity texts (a cache)."""
 
     senders: I8 = field(default_factory=lambda: np.zeros((rid_gb46750.SENDERS + 1, 4), np.int64))
+    climbs: Climbs = field(default_factory=new_climbs)
     texts: Texts = field(default_factory=lambda: Texts(text_of))
 
     def state(self) -> dict[str, Any]:
-        """What must survive a restart: the rows of `senders` that are not blank."""
+        """What must survive a restart: the rows that are not blank."""
         at = np.flatnonzero(self.senders.any(axis=1))
-        return {"at": at, "senders": self.senders[at]}
+        climbers = np.flatnonzero(self.climbs.whole.any(axis=1))
+        return {
+            "at": at,
+            "senders": self.senders[at],
+            "climbers": climbers,
+            "climbs": self.climbs.whole[climbers],
+            "heights": self.climbs.real[climbers],
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Put back what `state` gave."""
         self.senders[:] = 0
         self.senders[state["at"]] = state["senders"]
+        self.climbs = new_climbs()
+        self.climbs.whole[state["climbers"]] = state["climbs"]
+        self.climbs.real[state["climbers"]] = state["heights"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,7 @@ class RemoteId:
 
     def decode(self, batch: FrameBatch, sensors: SensorTable, state: RidState) -> Decoded:
         """Rows of the frames; read in chunks so that the table of texts stays small."""
-        noise = np.column_stack([sensors.floats("sd_m"), sensors.floats("sd_up_m")])
+        noise = sensors.table("sd_m", "sd_up_m")
         rejects = np.zeros(len(batch), np.uint8)
         tallies = (
             np.zeros(rid_gb46750.TALLY, np.int64),
@@ -116,8 +129,9 @@ class RemoteId:
             locate_all(batch.buf, off, self.families, where, rejects[part])
             if self.families & GB46750:
                 read_gb46750(
-                    batch.buf, off, batch.sensor[part], where, state.senders, texts.slots,
-                    said[part], whole[part], rejects[part], tallies[0],
+                    batch.buf, off, batch.sensor[part], batch.recv_ns[part], where,
+                    state.senders, state.climbs, texts.slots, said[part], whole[part],
+                    rejects[part], tallies[0],
                 )  # fmt: skip
             if self.families & ODID:
                 read_odid(
@@ -129,7 +143,8 @@ class RemoteId:
         many, facts = count_rows(said, whole, rejects)
         obs, read = Observations.blank(many), room_for(facts)
         fill_rows(said, whole, rejects, batch.recv_ns, batch.sensor, noise, writable(obs), read)
-        counts = _counts(*(tally.tolist() for tally in tallies))
+        skipped = tallies[0].any() or tallies[1].any()
+        counts = _counts(*(tally.tolist() for tally in tallies)) if skipped else {}
         return Decoded(obs, readings_of(read, facts), rejects, idents, counts=counts)
 
     def finish(self, sensors: SensorTable, state: RidState) -> Decoded:
