@@ -32,7 +32,7 @@ MAPPING = JsonMapping.model_validate(
         },
     }
 )
-SENSORS = SensorTable.of([Sensor("radar", "json", sd_m=3.0, sd_up_m=4.0, mapping=MAPPING)])
+SENSORS = SensorTable.of([Sensor("radar", "json", sd_m=3.0, sd_up_m=4.0, mapping=MAPPING.text())])
 
 
 def payloads(frames: int) -> tuple[list[bytes], list[bytes]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
-from v2x import config, mapping
+from v2x import bridge, config, mapping
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 
@@ -22,6 +22,11 @@ SECTIONS = [
     ("[alerts.RULE]", config.RuleSettings, "one table per rule that shall differ"),
     ("[kafka]", config.KafkaSettings, ""),
     ("[[kafka.topics]]", config.KafkaTopic, ""),
+    ("[bridge]", bridge.BridgeSettings, "for `v2x bridge`; see `docs/bridge.md`"),
+    ("[[bridge.mqtt]]", bridge.MqttSettings, "one table per broker"),
+    ("[[bridge.mqtt.topics]]", bridge.MqttTopic, "one table per filter"),
+    ("[[bridge.tcp]]", bridge.TcpSettings, "one table per port"),
+    ("[[bridge.udp]]", bridge.UdpSettings, "one table per port"),
     ("[[sinks]]", config.SinkSettings, "one table per destination"),
 ]
 
@@ -33,8 +38,9 @@ def page() -> str:
         "",
         "One TOML file. Every key has a default unless it says required; an unknown key is an",
         "error.",
-        "Units are in the names. `V2X_KAFKA_BOOTSTRAP`, `V2X_KAFKA_USERNAME` and",
-        "`V2X_KAFKA_PASSWORD` win over the file. A whole one: `docs/example/site.toml`.",
+        "Units are in the names. `V2X_KAFKA_BOOTSTRAP`, `V2X_KAFKA_USERNAME`,",
+        "`V2X_KAFKA_PASSWORD`, `V2X_MQTT_USERNAME` and `V2X_MQTT_PASSWORD` win over the file.",
+        "A whole one: `docs/example/site.toml`.",
     ]
     for title, model, note in SECTIONS:
         out += ["", f"## {title}" + (f" ({note})" if note else ""), ""]

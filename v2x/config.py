@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from v2x.bridge import BridgeSettings
 from v2x.errors import ConfigError
 from v2x.geodesy import Tile
 from v2x.mapping import JsonMapping, needs_pose
@@ -184,7 +185,7 @@ class SensorSettings(_Section):
             period_s=nan if self.period_s is None else self.period_s,
             correlation_s=self.correlation_s,
             edition=self.edition,
-            mapping=self.mapping,
+            mapping="" if self.mapping is None else self.mapping.text(),
             cipher=self.cipher,
         )
 
@@ -292,6 +293,7 @@ class Config(_Section):
     airspace: AirspaceSettings = AirspaceSettings()
     alerts: Mapping[str, RuleSettings] = Field(default_factory=dict)
     kafka: KafkaSettings = KafkaSettings()
+    bridge: BridgeSettings = BridgeSettings()
     sinks: tuple[SinkSettings, ...] = ()
     store: str = Field("v2x.sqlite", description="file of the durable store")
     checkpoints: str | None = Field(
@@ -303,6 +305,7 @@ class Config(_Section):
 
     folder: Path = Field(Path(), exclude=True, repr=False)
     origin: str = Field("", exclude=True, repr=False)
+    mapping_files: tuple[str, ...] = Field((), exclude=True, repr=False)
 
     @field_validator("sensors")
     @classmethod
@@ -358,10 +361,17 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
         Names the file and each key that is missing, unknown or out of range.
     """
     tree = _toml(path)
+    around = os.environ if environment is None else environment
     for variable, (section, key) in _ENVIRONMENT.items():
-        value = (os.environ if environment is None else environment).get(variable)
+        value = around.get(variable)
         if value and isinstance(tree.setdefault(section, {}), dict):
             tree[section][key] = value
+    bridge = tree.get("bridge")
+    brokers = bridge.get("mqtt") if isinstance(bridge, dict) else None
+    for broker in brokers if isinstance(brokers, list) else ():
+        for key in ("username", "password"):
+            if (value := around.get(f"V2X_MQTT_{key.upper()}")) and isinstance(broker, dict):
+                broker[key] = value
     return config_from(tree, str(path), path.parent)
 
 
@@ -382,26 +392,28 @@ def _toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {e}") from e
 
 
-def _with_mappings(sensors: Any, folder: Path) -> Any:
-    """The same tables of sensors, what their mapping files hold in the place of the names."""
-    if not isinstance(sensors, list):
-        return sensors
-    return [
-        {**s, "mapping": load_mapping(folder / s["mapping"])}
-        if isinstance(s, dict) and isinstance(s.get("mapping"), str)
-        else s
-        for s in sensors
-    ]
+def _with_mappings(sensors: Any, folder: Path) -> tuple[Any, tuple[str, ...]]:
+    """Tables of sensors with what their mapping files hold in place of the names; the names."""
+    names: dict[str, None] = {}
+    made = []
+    for one in sensors if isinstance(sensors, list) else ():
+        name = one.get("mapping") if isinstance(one, dict) else None
+        if isinstance(name, str):
+            names[name] = None
+            one = {**one, "mapping": load_mapping(folder / name)}
+        made.append(one)
+    return made if isinstance(sensors, list) else sensors, tuple(names)
 
 
 def config_from(tree: Mapping[str, Any], origin: str, folder: Path) -> Config:
     """Check a tree that was read from `origin`; its relative paths count from `folder`."""
-    for name in ("folder", "origin"):
+    for name in ("folder", "origin", "mapping_files"):
         if name in tree:
             raise ConfigError(f"{origin}: {name}: unknown key")
-    tree = {**tree, "sensors": _with_mappings(tree.get("sensors", ()), folder)}
+    sensors, files = _with_mappings(tree.get("sensors", ()), folder)
+    ours = {"sensors": sensors, "folder": folder, "origin": origin, "mapping_files": files}
     try:
-        return Config.model_validate({**tree, "folder": folder, "origin": origin})
+        return Config.model_validate({**tree, **ours})
     except ValidationError as e:
         lines = [_say(error) for error in e.errors()]
         raise ConfigError(f"{origin}: " + "; ".join(lines)) from None

@@ -98,11 +98,13 @@ FieldPath = Annotated[Path, AfterValidator(_inside)]
 MessagePath = Annotated[Path, AfterValidator(_from_message)]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A table of the configuration: frozen, and an unknown key is an error."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FieldSource(_Section):
+class FieldSource(Section):
     """Where one field stands and how it is written; a bare text is its path."""
 
     path: FieldPath | None = Field(None, description="where it stands in the object")
@@ -144,7 +146,7 @@ class FieldSource(_Section):
         return -minutes if self.zone[0] == "-" else minutes
 
 
-class JsonMapping(_Section):
+class JsonMapping(Section):
     """The whole mapping."""
 
     objects: MessagePath | Literal[""] = Field(
@@ -160,6 +162,15 @@ class JsonMapping(_Section):
         (), description="true of every object"
     )
     fields: Mapping[str, FieldSource] = Field(description="sources of the fields by their names")
+
+    def text(self) -> str:
+        """The mapping as one line of JSON: plain data for a row of the sensor table."""
+        return self.model_dump_json(exclude_defaults=True)
+
+    @classmethod
+    def of_text(cls, text: str) -> Self:
+        """The mapping that `text` gave."""
+        return cls.model_validate_json(text)
 
     @field_validator("fields")
     @classmethod

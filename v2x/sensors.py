@@ -10,7 +10,6 @@ import numpy as np
 from v2x.columns import F8, I8, U1
 from v2x.errors import ConfigError
 from v2x.geodesy import Tile
-from v2x.mapping import JsonMapping
 
 
 class SensorKind(IntEnum):
@@ -75,7 +74,7 @@ class Sensor:
     track_input
         What it sends is already filtered; its errors are correlated over `correlation_s`.
     mapping
-        How its frames are to be read, for format ``json``.
+        How its frames are to be read, for format ``json``: `v2x.mapping.JsonMapping.text`.
     cipher
         M1, IA1 and IC1 of JT/T 809: secrets of the platform that sends.
     """
@@ -108,7 +107,7 @@ class Sensor:
     period_s: float = nan
     correlation_s: float = 0.0
     edition: str = "auto"
-    mapping: JsonMapping | None = None
+    mapping: str = ""
     cipher: tuple[int, int, int] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

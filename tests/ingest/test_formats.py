@@ -29,7 +29,7 @@ def sensors(name: str, more: dict | None = None) -> SensorTable:
     if "datum" in settings:
         settings["datum"] = Datum(settings["datum"])
     if "mapping" in settings:
-        settings["mapping"] = JsonMapping.model_validate(settings["mapping"])
+        settings["mapping"] = JsonMapping.model_validate(settings["mapping"]).text()
     return SensorTable.of([Sensor("s", name, **{"sd_m": 2.0, "sd_up_m": 3.0, **settings})])
 
 

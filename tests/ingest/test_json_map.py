@@ -12,6 +12,7 @@ import pytest
 from v2x.config import config_from, load_mapping
 from v2x.errors import ConfigError
 from v2x.frames import FrameBatch
+from v2x.fusion import Tracker, TrackerConfig
 from v2x.geodesy import Tile, undulation
 from v2x.ingest.decoded import Reject
 from v2x.ingest.formats.json_map import JsonMessages
@@ -28,7 +29,7 @@ LAT, LON = 39.124, 117.346
 def decode(mapping, *messages, recv: int = RECV, form: str = "json", **more):
     tree = mapping if isinstance(mapping, JsonMapping) else JsonMapping.model_validate(mapping)
     settings = {"sd_m": 2.0, "sd_up_m": 3.0, "lat": LAT, "lon": LON, "hae_m": 10.0, **more}
-    sensors = SensorTable.of([Sensor("s", "json", mapping=tree, **settings)])
+    sensors = SensorTable.of([Sensor("s", "json", mapping=tree.text(), **settings)])
     pack = msgpack.packb if form == "msgpack" else lambda m: json.dumps(m).encode()
     payloads = [m if isinstance(m, bytes) else pack(m) for m in messages]
     n = len(payloads)
@@ -351,11 +352,9 @@ def test_a_mapping_in_a_file_of_its_own_counts_from_the_configuration(tmp_path):
     config = config_from(site("maps/radar.toml"), "site.toml", tmp_path)
     inline = tomllib.loads((EXAMPLES / "radar.toml").read_text())
     again = config_from(site(inline), "site.toml", tmp_path)
-    assert (
-        config.table()[0].mapping
-        == again.table()[0].mapping
-        == load_mapping(EXAMPLES / "radar.toml")
-    )
+    text = config.table()[0].mapping
+    assert text == again.table()[0].mapping
+    assert JsonMapping.of_text(text) == load_mapping(EXAMPLES / "radar.toml")
     assert config.digest() == again.digest()
     (tmp_path / "maps" / "radar.toml").write_text("objects = 'a'\nfields = {lat = 'x'}")
     with pytest.raises(ConfigError, match=r"radar\.toml: fields"):
@@ -378,6 +377,15 @@ def test_places_that_count_from_the_sensor_need_its_pose_in_wgs84():
     with pytest.raises(ConfigError, match="datum"):
         config_from(site(metres, datum="gcj02"), "site.toml", Path())
     assert config_from(site(metres), "site.toml", Path()).table()[0].datum == Datum.WGS84
+
+
+@pytest.mark.parametrize("name", ["rsm", "radar", "gateway"])
+def test_a_mapping_is_the_same_after_it_was_a_text_in_the_sensor_table(name):
+    mapping = load_mapping(EXAMPLES / f"{name}.toml")
+    assert JsonMapping.of_text(mapping.text()) == mapping
+    tree = tomllib.loads((EXAMPLES / f"{name}.toml").read_text())
+    sensors = config_from(site(tree), "site.toml", Path()).table()
+    Tracker(sensors, TrackerConfig())  # its identity packs every field of every sensor
 
 
 def test_kinds_of_a_mapping_are_those_of_observations_and_every_field_has_its_units():

@@ -12,7 +12,19 @@ import sys
 import typer
 
 from v2x import __version__
-from v2x.cli import configs, decode, demo, drives, replaying, running, score, track, warm, zones
+from v2x.cli import (
+    bridge,
+    configs,
+    decode,
+    demo,
+    drives,
+    replaying,
+    running,
+    score,
+    track,
+    warm,
+    zones,
+)
 from v2x.cli.bench import decode as bench_decode
 from v2x.cli.bench import fusion as bench_fusion
 from v2x.errors import ConfigError, SourceError, StoreError, V2XError
@@ -43,6 +55,7 @@ def _root(
 
 app.command("demo")(demo.demo)
 app.command("run")(running.run)
+app.command("bridge")(bridge.bridge)
 app.command("replay")(replaying.replay)
 app.command("decode")(decode.decode)
 app.command("track")(track.track)

@@ -66,7 +66,7 @@ def decode(
         raise typer.BadParameter(f"--input {input}: wanted hex, lines, bin or pcap")
     sensor = Sensor(
         "input", format, datum=Datum[datum.upper()], lat=lat, lon=lon, edition=edition,
-        mapping=None if mapping is None else load_mapping(mapping),
+        mapping="" if mapping is None else load_mapping(mapping).text(),
     )  # fmt: skip
     sensors = SensorTable.of([sensor])
     decoding = Decoding(sensors)

@@ -105,8 +105,8 @@ def _is_here(broker: str) -> bool:
         return host == "localhost"
 
 
-def _connected(settings: Mapping[str, Any]) -> Any:
-    """Make a consumer, around two faults of kafka-python 3.0.12.
+def connected(kind: Any, settings: Mapping[str, Any]) -> Any:
+    """Make a consumer or producer of class `kind`, around two faults of kafka-python 3.0.12.
 
     It does not hand ``allow_auto_create_topics`` on to its metadata, so that a topic somebody
     deletes would come into being again; and one that finds no broker leaves its thread running.
@@ -120,7 +120,7 @@ def _connected(settings: Mapping[str, Any]) -> Any:
         return made
 
     try:
-        return KafkaConsumer(kafka_client=client, **settings)
+        return kind(kafka_client=client, **settings)
     except BaseException:
         for made in clients:
             made.close()
@@ -274,8 +274,8 @@ class KafkaSource:
             self._newest_ns, self._clock_ns = state["newest_ns"], state["clock_ns"]
             start = {**(start or {}), **{(t, p): seq for t, p, seq in state["positions"]}}
         try:
-            self._consumer = _connected(
-                {**CONSUMER, **connection(settings), "group_id": settings.group}
+            self._consumer = connected(
+                KafkaConsumer, {**CONSUMER, **connection(settings), "group_id": settings.group}
             )
         except KafkaError as e:
             raise SourceError(f"Kafka at {settings.bootstrap}: no broker answers: {e}") from e

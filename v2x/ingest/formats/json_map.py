@@ -74,8 +74,8 @@ class Readers:
     def of(self, row: int, sensor: Sensor) -> "Reader | None":
         """Reader of a sensor; None if it has no mapping."""
         if row not in self.made:
-            mapping = sensor.mapping
-            self.made[row] = None if mapping is None else Reader(mapping, sensor)
+            text = sensor.mapping
+            self.made[row] = Reader(JsonMapping.of_text(text), sensor) if text else None
         return self.made[row]
 
 
