@@ -14,7 +14,7 @@ from tests.shared_data import shared
 from v2x.frames import FrameBatch
 from v2x.ingest.decoded import Reject
 from v2x.ingest.formats import format_named
-from v2x.ingest.interning import CAPACITY
+from v2x.ingest.interning import CAPACITY, CHUNK
 from v2x.ingest.rid_gb46750 import Gb46750, encode_gb46750
 from v2x.ingest.rid_odid import (
     encode_odid_basic_id,
@@ -1021,3 +1021,20 @@ def test_values_that_do_not_fit_are_refused_by_the_encoders():
 def test_a_place_that_would_look_unknown_is_written_beside_it():
     made = decode([encode_gb46750(Gb46750(lat=1.0, lon=-1e-7))], "gb46750")
     assert made.observations.lon.tolist() == [0.0]
+
+
+def test_a_pack_of_nine_identities_brings_no_more_texts_than_a_chunk_has_room_for():
+    kinds = (1, 2, 3, 4, 1, 2, 3, 4, 1)
+    packs = [
+        encode_odid_pack(
+            *(encode_odid_basic_id(f"F{k:06d}{m}", id_type=i) for m, i in enumerate(kinds))
+        )
+        for k in range(3_000)
+    ]
+    fmt = format_named("odid")
+    state = fmt.new_state()
+    batch = FrameBatch.of("odid", packs, [0] * len(packs), [T] * len(packs))
+    made = fmt.decode(batch, SensorTable.of([Sensor("s", "odid")]), state)
+    assert int(state.texts.slots.handed[0]) * CHUNK <= len(packs) * CAPACITY // 2
+    last = made.readings.ident[made.readings.frame == 2_999]
+    assert any("F002999" in made.idents[i] for i in last.tolist() if i != -1)
