@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from v2x.fusion.facts import CrossResiduals
 
 from replay.scenarios import library
 from tests.fusion.streams import MS, as_bytes, grid, run, slices, stream, tracker
@@ -16,6 +15,7 @@ from v2x.fusion import Sensor, Tracker, TrackerConfig
 from v2x.fusion.layout import new_look
 from v2x.fusion.rates import LOOKS, SETTLED, extent, gauge
 from v2x.plots import Plots
+from v2x.tracks import CrossResiduals
 
 S = 1_000_000_000
 WRONG = 2
