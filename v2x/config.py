@@ -105,6 +105,9 @@ class SensorSettings(_Section):
     coverage: tuple[tuple[Finite, Finite], ...] = Field(
         (), description="polygon of [lon, lat] it can see; empty: everywhere"
     )
+    blind: tuple[tuple[Finite, Finite], ...] = Field(
+        (), description="sectors [from, to] of its coverage it cannot see, degrees from true north"
+    )
     floor_m: Finite = Field(-1e9, description="lowest height it can see, above the ellipsoid")
     ceiling_m: Finite = Field(1e9, description="highest height it can see, above the ellipsoid")
     may_spawn: bool = Field(True, description="may its rows found tracks")
@@ -176,6 +179,7 @@ class SensorSettings(_Section):
             hae_m=nan if self.hae_m is None else self.hae_m,
             yaw_deg=self.yaw_deg,
             coverage_lonlat=self.coverage,
+            blind=self.blind,
             floor_m=self.floor_m,
             ceiling_m=self.ceiling_m,
             may_spawn=self.may_spawn,

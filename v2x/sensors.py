@@ -67,6 +67,9 @@ class Sensor:
         Polygon of (east_m, north_m) vertices, empty for "everywhere".
     coverage_lonlat
         The same polygon as (lon, lat) degrees; `placed` turns it into `coverage`.
+    blind
+        Sectors (from_deg, to_deg), clockwise from true north at its place, that it cannot see:
+        masts, buildings. They are cut out of `coverage`, which must be given then.
     floor_m, ceiling_m
         Height band it can see, metres above the ellipsoid.
     scans
@@ -98,6 +101,7 @@ class Sensor:
     up_m: float = 0.0
     coverage: tuple[tuple[float, float], ...] = ()
     coverage_lonlat: tuple[tuple[float, float], ...] = ()
+    blind: tuple[tuple[float, float], ...] = ()
     floor_m: float = -1e9
     ceiling_m: float = 1e9
     may_spawn: bool = True
@@ -121,6 +125,11 @@ class Sensor:
             )
         if len(self.coverage) in (1, 2) or len(self.coverage_lonlat) in (1, 2):
             raise ConfigError(f"sensor {self.name}: a coverage polygon needs 3 vertices or more")
+        if self.blind and not (self.coverage or self.coverage_lonlat):
+            raise ConfigError(f"sensor {self.name}: blind sectors need a coverage polygon")
+        if self.blind and self.coverage:
+            ring = _without(self.name, self.coverage, (self.east_m, self.north_m), self.blind)
+            object.__setattr__(self, "coverage", ring)
 
     def placed(self, tile: Tile) -> "Sensor":
         """The same sensor with pose and coverage in the metres of `tile`."""
@@ -136,6 +145,46 @@ class Sensor:
             enu = tile.to_enu(lat, lon, np.full(lat.shape, tile.h0))
             made = replace(made, coverage=tuple((e, n) for e, n in enu[:, :2].tolist()))
         return made
+
+
+def _without(
+    name: str,
+    ring: tuple[tuple[float, float], ...],
+    place: tuple[float, float],
+    sectors: tuple[tuple[float, float], ...],
+) -> tuple[tuple[float, float], ...]:
+    """Ring without sectors seen from a place; where it falls apart there, it passes it again.
+
+    Cut once more it stays as it is.
+    """
+    import shapely
+
+    far = 4.0 * max(np.hypot(e - place[0], n - place[1]) for e, n in ring) + 1.0
+    wedges = []
+    for begin, end in sectors:
+        sweep = (end - begin) % 360.0
+        if not (isfinite(sweep) and sweep > 0.0):
+            raise ConfigError(f"sensor {name}: blind sector from {begin:g} to {end:g} deg")
+        bearing = np.radians(np.linspace(begin, begin + sweep, 2 + int(sweep // 30.0)))
+        arc = np.column_stack((np.sin(bearing), np.cos(bearing))) * far + place
+        wedges.append(shapely.Polygon([place, *arc.tolist()]))
+    seen = shapely.Polygon(ring).buffer(0.0).difference(shapely.union_all(wedges))
+    parts = [part for part in shapely.get_parts(seen) if part.area > 1e-6]
+    rings = [[(float(e), float(n)) for e, n in part.exterior.coords[:-1]] for part in parts]
+    if not rings or any(part.interiors for part in parts):
+        raise ConfigError(f"sensor {name}: blind sectors leave no coverage polygon")
+    if len(rings) == 1:
+        return tuple(rings[0])
+    made: list[tuple[float, float]] = []
+    for corners in rings:
+        away = [np.hypot(e - place[0], n - place[1]) for e, n in corners]
+        first = int(np.argmin(away))
+        if away[first] > 1e-6:
+            raise ConfigError(
+                f"sensor {name}: blind sectors cut its coverage into parts that do not meet at it"
+            )
+        made += [place, *corners[first + 1 :], *corners[:first]]
+    return tuple(made)
 
 
 def coverage_fault(ring: Sequence[tuple[float, float]]) -> str | None:
