@@ -13,13 +13,20 @@ import stat
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 import numba
 from llvmlite import binding as _llvm
+from numba.core import types
+from numba.experimental import structref
+from numba.extending import intrinsic, overload
 
 from v2x.errors import ConfigError
 
+_types: Any = types
+_structref: Any = structref
+_typeof: Any = numba.typeof
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -131,3 +138,80 @@ def _compiled(fn: F, *, forceinline: bool = False) -> F:
     numba.config.CACHE_DIR = str(cache_dir(room))  # type: ignore[attr-defined]
     made = numba.njit(cache=True, error_model="numpy", nogil=True, forceinline=forceinline)(fn)
     return cast(F, made)
+
+
+def entry(fn: F, *like: Any) -> F:
+    """Compiled code of `fn` for arguments like these, to be called without looking at their types.
+
+    The dispatcher looks at every array of every argument at every call, which for a hundred of them
+    costs more than what is done with ten tracks. Here the caller vouches for that later arguments
+    have the same types: number of axes, dtype, C order, alignment. Sizes are free, and Python ints
+    and NumPy's are alike.
+    """
+    dispatcher: Any = fn
+    if not hasattr(dispatcher, "get_overload"):  # JIT off: the function itself
+        return fn
+    signature = tuple(map(_typeof, like))
+    dispatcher.compile(signature)
+    return cast(F, dispatcher.get_overload(signature))
+
+
+class _Reference(_types.StructRef):  # type: ignore[misc]
+    """Numba's type of what `borrowed` gives."""
+
+
+class _Borrowed(_structref.StructRefProxy):  # type: ignore[misc]
+    """What `borrowed` gives, as Python sees it. `lender` is there to be kept alive."""
+
+    __slots__ = ("lender",)
+
+
+_structref.register(_Reference)
+_structref.define_boxing(_Reference, _Borrowed)
+
+
+def borrowed(parts: Any) -> Any:
+    """Put a (named) tuple of arrays behind one pointer: something with `parts`.
+
+    To be called in a kernel, for what many calls take and few change: taking it costs nothing,
+    while the dispatcher opens every array of every argument at every call. Arrays in `parts` are
+    not counted as references either, which for a hundred of them costs as much as what is done with
+    ten tracks: so whoever keeps the result has to keep the arrays too, as its `lender`.
+    """
+    return SimpleNamespace(parts=parts)
+
+
+@overload(borrowed)
+def _borrow(parts: Any) -> Any:
+    reference = _Reference([("parts", parts)])
+
+    def made(parts: Any) -> Any:
+        it = _structref.new(reference)
+        it.parts = _uncounted(parts)
+        return it
+
+    return made
+
+
+def _without_owners(_: Any, parts: Any) -> Any:
+    """Numba's recipe for the same arrays without the owners of their memory."""
+
+    def strip(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+        if isinstance(kind, _types.Array):
+            array = context.make_array(kind)(context, builder, value)
+            array.meminfo = array.meminfo.type(None)
+            array.parent = array.parent.type(None)
+            return array._getvalue()
+        if isinstance(kind, _types.BaseTuple):
+            for k, part in enumerate(kind):
+                one = strip(context, builder, part, builder.extract_value(value, k))
+                value = builder.insert_value(value, one, k)
+        return value
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return strip(context, builder, signature.args[0], args[0])
+
+    return parts(parts), code
+
+
+_uncounted: Any = intrinsic(_without_owners)

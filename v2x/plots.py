@@ -202,40 +202,31 @@ class Plots:
         xyz = np.asarray(xyz, np.float64)
         if xyz.ndim != 2 or xyz.shape[1] not in (2, 3):
             raise ValueError(f"xyz must be (n, 2) or (n, 3), got {xyz.shape}")
-        n = xyz.shape[0]
+        n, axes = xyz.shape
         z = np.empty((n, 3))
         z[:, 2] = np.nan
-        z[:, : xyz.shape[1]] = xyz
-        c = np.empty((n, 6))
+        z[:, :axes] = xyz
+        c = np.zeros((n, 6))
         cov = np.asarray(cov, np.float64)
         if cov.shape == (n, 2, 2):
-            c[:, 0], c[:, 1], c[:, 3] = cov[:, 0, 0], cov[:, 0, 1], cov[:, 1, 1]
-            c[:, 2] = c[:, 4] = 0.0
-            c[:, 5] = np.nan
+            c[:, :2], c[:, 3], c[:, 5] = cov[:, 0], cov[:, 1, 1], np.nan
         elif cov.shape == (n, 3, 3):
-            c[:] = cov[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]]
+            c[:, :3], c[:, 3:5], c[:, 5] = cov[:, 0], cov[:, 1, 1:], cov[:, 2, 2]
         elif cov.shape == (n, 6):
             c[:] = cov
         else:
             raise ValueError(f"cov must be (n, 3, 3), (n, 2, 2) or (n, 6), n = {n}: {cov.shape}")
-        _one_or_each(n, t_ns=t_ns, sensor=sensor)
         sensor = _rows_of(sensor, sensors)
-        one_scan = np.ndim(t_ns) == 0 and np.ndim(sensor) == 0
-        if columns or not one_scan:
+        if not (isinstance(t_ns, _INTS) and isinstance(sensor, _INTS)):
+            _one_or_each(n, t_ns=t_ns, sensor=sensor)
+            if np.ndim(t_ns) or np.ndim(sensor):
+                return cls.of(PlotColumns.blank(n, t_ns=t_ns, sensor=sensor, z=z, cov=c, **columns))
+        if columns:
             rows = PlotColumns.blank(n, t_ns=t_ns, sensor=sensor, z=z, cov=c, **columns)
         else:
             rows = _bare(n, int(t_ns), int(sensor), z, c)
-        if not one_scan:
-            return cls.of(rows)
-        return cls(
-            rows,
-            Scans(
-                sensor=np.array([sensor], np.int32),
-                t_ns=np.array([t_ns], np.int64),
-                first=np.zeros(1, np.int32),
-                end=np.array([n], np.int32),
-            ),
-        )
+        scan = np.array((sensor, 0, n), np.int32)
+        return cls(rows, Scans(scan[:1], np.array((t_ns,), np.int64), scan[1:2], scan[2:]))
 
     @classmethod
     def polar(
@@ -323,8 +314,8 @@ class Plots:
         n = len(az)
         if measured["el"] is None:
             measured["el"] = np.nan
-        _one_or_each(n, t_ns=t_ns, sensor=sensor, **measured)
         sensor = _rows_of(sensor, sensors)
+        _one_or_each(n, t_ns=t_ns, sensor=sensor, **measured)
         rows = PlotColumns.blank(n, t_ns=t_ns, sensor=sensor, **columns)
         sights = Sights.blank(n, model=model, **measured)
         if n == 0 and np.ndim(t_ns) == 0 and np.ndim(sensor) == 0:
@@ -332,15 +323,20 @@ class Plots:
         return cls.of(rows, sights=sights)
 
 
+_INTS = (int, np.integer)
+
+
 def _one_or_each(n: int, **values: Any) -> None:
     """Refuse what is neither one number nor `n`."""
     for name, value in values.items():
-        if not isinstance(value, int | str) and np.shape(value) not in ((), (n,)):
+        if np.shape(value) not in ((), (n,)):
             raise ValueError(f"{name} must be one number or ({n},), got {np.shape(value)}")
 
 
 def _rows_of(sensor: Any, sensors: SensorRows | None) -> Any:
     """Row numbers of sensor names; numbers stay."""
+    if isinstance(sensor, _INTS):
+        return sensor
     if isinstance(sensor, str):
         names = [sensor]
     elif isinstance(sensor, list | tuple | np.ndarray) and any(
@@ -360,8 +356,8 @@ _BLANK = PlotColumns.blank(2048)
 
 def _bare(n: int, t_ns: int, sensor: int, z: F8, cov: F8) -> PlotColumns:
     """Rows of one scan that measured positions and nothing else."""
-    like = _BLANK if n <= len(_BLANK) else PlotColumns.blank(n)
-    times, sensors = like.t_ns[:n].copy(), like.sensor[:n].copy()
+    like = _BLANK if n <= len(_BLANK.row) else PlotColumns.blank(n)
+    times, sensors = np.empty(n, np.int64), np.empty(n, np.int32)
     times.fill(t_ns)
     sensors.fill(sensor)
     return PlotColumns(

@@ -13,6 +13,7 @@ steps, and slots that nobody lives in are blank in it.
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ BEGINNING = -(2**63)
 SCANS = ("scan_sensor", "scan_ns", "scan_first", "scan_end")
 """Columns of `Sheet` with one row per scan; the others have one per plot."""
 
-_OF_ONE_STEP = [layout.RESIDUALS, layout.CHOSEN, layout.LOOKED]
+_OF_ONE_STEP = [layout.RESIDUALS, layout.CHOSEN, layout.LOOKED, layout.NAMELESS]
 
 
 class Checkpoint(NamedTuple):
@@ -298,7 +299,7 @@ def copy_of(live: Live, counts: I8) -> tuple[I8, tuple[Any, ...]]:
     """
     top, n = int(counts[layout.TOP]), int(counts[layout.FREE])
     stack = live.free[:n].copy()
-    blank(live, stack)
+    blank(live, stack.astype(np.intp))
     blank_above(live, top)
     live.free[:n] = stack
     live.free[n:] = 0
@@ -313,9 +314,16 @@ def copy_of(live: Live, counts: I8) -> tuple[I8, tuple[Any, ...]]:
 
 def blank(live: Live, slots: Any) -> None:
     """Make slots as if nobody had ever lived there."""
-    pairs: Any = zip(live, layout.new_live(1, layout.lanes_in(live.s)), strict=True)
-    for column, new in pairs:
-        column[slots] = new[0]
+    pairs: Any = zip(live, _blanks(layout.lanes_in(live.s)), strict=True)
+    for column, value in pairs:
+        column[slots] = value
+
+
+@cache
+def _blanks(lanes: int) -> tuple[Any, ...]:
+    """What the columns of a slot hold that nobody lives in."""
+    columns: Any = layout.new_live(1, lanes)
+    return tuple(column[0] for column in columns)
 
 
 def blank_above(live: Live, top: int) -> None:

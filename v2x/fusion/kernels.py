@@ -11,6 +11,7 @@ what comes after it in `v2x.fusion.updating`; both go through the tracks block b
 """
 
 import math
+from typing import Any
 
 from v2x.columns import F8, I4, I8
 from v2x.fusion.association import associate
@@ -40,6 +41,7 @@ from v2x.fusion.layout import (
     KINDS,
     LIVE,
     LOOKED,
+    NAMELESS,
     PLACES,
     POINT,
     RADIAL,
@@ -392,14 +394,16 @@ def conflicts(
 def choose(live: Live, beams: Beams, t: int, cfg: Settings, slots: I4, counts: I8) -> int:
     """Slots to report at `t`, in the order of founding, into `slots`; how many."""
     r, when, mode, last, links = live.r, live.t, live.mode, live.last, live.links
-    death, drop, confirm = cfg.death, cfg.drop, cfg.confirm
+    death, drop, confirm, ids = cfg.death, cfg.drop, cfg.confirm, live.id
     n, i = 0, counts[HEAD]
+    counts[NAMELESS] = 0
     while i >= 0:
         exist = r[i] * survival(death, (t - when[i]) * 1e-9)
         wanted = exist >= confirm or (mode[i] & CONFIRMED and exist >= drop)
         if wanted and (t - last[i] <= 2 * SECOND or not expired(live, i, beams, t, cfg)):
             slots[n] = i
             n += 1
+            counts[NAMELESS] += ids[i] < 0
         i = links[i, 1]
     return n
 
@@ -500,45 +504,32 @@ def report(
 
 
 @kernel
-def run(
-    live: Live,
-    beams: Beams,
-    sheet: Sheet,
-    look: Look,
-    g: Edges,
-    cfg: Settings,
-    motion: Motion,
-    on: Chart,
-    unseen: Unseen,
-    notes: Notes,
-    told: F8,
-    book: Ledger,
-    w: Windows,
-    counts: I8,
-    scan: int,
-    t_end: int,
-    slots: I4,
-    out: Output,
-) -> int:
-    """Run the scans from number `scan` on, then choose what to report at `t_end` into `slots`.
+def run(memory: Any, sheet: Sheet, scan: int, t_end: int, out: Output) -> int:
+    """Run the scans from number `scan` on, then choose what to report at `t_end`.
 
-    `told` gains a row of sums per scan. Reports into `out` if there is room. Returns how many scans
-    are done. Fewer than all: the next one begins another epoch of `w`, or `g` has no room for its
-    edges. Turn or grow, and call again.
+    `memory` is a `Memory` that is held; its `slots` are filled. Reports into `out` if there is
+    room. Returns how many scans are done. Fewer than all: the next one begins another epoch of the
+    windows, or the edges have no room. Turn or grow, and call again.
     """
+    m = memory.parts
+    live, beams, look, g, cfg, motion = m.live, m.beams, m.look, m.edges, m.cfg, m.motion
+    on, unseen, notes, told, slots = m.chart, m.unseen, m.notes, m.told, m.slots
+    book, w, counts = m.ledger, m.windows, m.counts
     for q in range(scan, sheet.scan_ns.shape[0]):
         k, t = sheet.scan_sensor[q], sheet.scan_ns[q]
         if t // book.epoch_ns != w.head[EPOCH]:
             return q
         copies, refused, inflate = counts[DUPLICATES], counts[REFUSED], beams.inflate[k]
-        n, m, side = lay_out(sheet, sheet.scan_first[q], sheet.scan_end[q], inflate, look, counts)
+        n, grid, side = lay_out(
+            sheet, sheet.scan_first[q], sheet.scan_end[q], inflate, look, counts
+        )
         gauge(book, beams.clutter, beams.birth, k, sheet.z, sheet.cov, look.row, n)
         c = beams.clutter[k] + beams.birth[k]
         gather(sheet, n, inflate, book.doubt[k], c, cfg.unclaimed, look)
-        total = turn_to(beams, k, sheet, q, n, m * m, c, cfg.unclaimed, look, counts)
+        total = turn_to(beams, k, sheet, q, n, grid * grid, c, cfg.unclaimed, look, counts)
         wake(on, unseen, k, t)
         expect(on, unseen, t, look.z, n, beams.clutter[k], beams.birth[k], look.c, look.new)
-        if not foresee(live, beams, k, t, sheet, look, n, m, side, g, cfg, motion, counts):
+        if not foresee(live, beams, k, t, sheet, look, n, grid, side, g, cfg, motion, counts):
             counts[DUPLICATES], counts[REFUSED] = copies, refused
             return q
         look_over(on, unseen, k, t, min(beams.p_detect[k], 1.0 - 1e-6))

@@ -71,12 +71,12 @@ PLACE = np.array(
 
 (
     TOP, LIVE, FREE, HEAD, TAIL, SERIAL, CLAIMS, DUPLICATES, REFUSED, FLOODED, RESIDUALS, CHOSEN,
-    LOOKED,
-) = range(13)  # fmt: skip
+    LOOKED, NAMELESS,
+) = range(14)  # fmt: skip
 """Elements of `counts`: slots in use or free, living, free; chain ends; tracks ever founded;
 living tracks that rest on claims alone; plots dropped as copies, as unusable, for the flood limit;
-residuals of this step; tracks to report; scans of this step."""
-N_COUNTS = 13
+residuals of this step; tracks to report; scans of this step; tracks to report that have no id."""
+N_COUNTS = 14
 
 
 class Live(NamedTuple):

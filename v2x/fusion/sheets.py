@@ -12,6 +12,7 @@ from v2x.fusion.sights import aim
 from v2x.observations import Model
 from v2x.plots import PlotColumns, Plots, Sights
 
+_F8, _F4, _I8, _I4, _U2, _U1 = map(np.dtype, ("f8", "f4", "i8", "i4", "u2", "u1"))
 _NOTHING = np.zeros((0, layout.N_SIGHT))
 _NOWHERE = np.zeros((0, 3))
 
@@ -25,27 +26,33 @@ def sheet_of(plots: Plots, place: F8 = _NOWHERE) -> Sheet:
         Rows and scans.
     place
         (S, 3) where the sensors stand, ENU m: range and angles without a place get one.
+
+    Raises
+    ------
+    ValueError
+        Columns are not of one length, or not of the width they have to have.
     """
     rows: PlotColumns = plots.rows
     scans = plots.scans
     z, cov, sight = rows.z, rows.cov, _NOTHING
-    if plots.sights is not None and len(rows):
+    n, k = len(z), len(scans.t_ns)
+    if plots.sights is not None and n:
         z, cov, sight = _sighted(plots.sights, rows, place)
     return Sheet(
-        z=_door(z, np.float64),
-        cov=_door(cov, np.float64),
-        vel=_door(rows.vel, np.float64),
-        vel_sd=_door(rows.vel_sd, np.float32),
-        ident=_door(rows.ident, np.int64),
-        track_ref=_door(rows.track_ref, np.int64),
-        kind=_door(rows.kind, np.uint8),
-        kind_conf=_door(rows.kind_conf, np.float32),
-        flags=_door(rows.flags, np.uint16),
+        z=_door(z, _F8, (n, 3)),
+        cov=_door(cov, _F8, (n, 6)),
+        vel=_door(rows.vel, _F8, (n, 3)),
+        vel_sd=_door(rows.vel_sd, _F4, (n,)),
+        ident=_door(rows.ident, _I8, (n,)),
+        track_ref=_door(rows.track_ref, _I8, (n,)),
+        kind=_door(rows.kind, _U1, (n,)),
+        kind_conf=_door(rows.kind_conf, _F4, (n,)),
+        flags=_door(rows.flags, _U2, (n,)),
         sight=sight,
-        scan_sensor=_door(scans.sensor, np.int32),
-        scan_ns=_door(scans.t_ns, np.int64),
-        scan_first=_door(scans.first, np.int32),
-        scan_end=_door(scans.end, np.int32),
+        scan_sensor=_door(scans.sensor, _I4, (k,)),
+        scan_ns=_door(scans.t_ns, _I8, (k,)),
+        scan_first=_door(scans.first, _I4, (k,)),
+        scan_end=_door(scans.end, _I4, (k,)),
     )
 
 
@@ -81,8 +88,13 @@ def _sighted(sights: Sights, rows: PlotColumns, place: F8) -> tuple[F8, F8, F8]:
     return z, cov, sight
 
 
-def _door(array: Any, dtype: type) -> Any:
-    """One signature per kernel: dtype, C order, writeable. A view that is none of it is copied."""
-    if array.dtype == dtype and array.flags.c_contiguous and array.flags.writeable:
+def _door(array: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """Let in what kernels can take: dtype, C order, aligned, writeable. All else is copied.
+
+    Kernels believe these arrays without looking at them, so this is the place to look.
+    """
+    if array.shape != shape:
+        raise ValueError(f"a column of these plots must be {shape}, got {array.shape}")
+    if array.flags.carray and (array.dtype is dtype or array.dtype == dtype):
         return array
     return np.array(array, dtype=dtype, order="C")

@@ -14,15 +14,18 @@ from v2x.fusion import intensity, kernels, layout, modes, snapshot
 from v2x.fusion.crossings import MOST_TRACKS
 from v2x.fusion.history import BEGINNING, Checkpoint, History, Step, blank_above, copy_of, scan_keys
 from v2x.fusion.layout import Beams, Live, Output, Settings, Sheet
+from v2x.fusion.memory import Memory, keep
 from v2x.fusion.rates import N_COUNTS
 from v2x.fusion.sheets import sheet_of
 from v2x.fusion.watch import Watch, named
+from v2x.jit import entry
 from v2x.plots import Plots
 from v2x.sensors import Sensor, SensorTable
 from v2x.tracks import CrossResiduals, Looks, Residuals, SensorFacts, Tracks
 
 _ID_MASK = 0x7FFF_FFFF_FFFF_FFFF
 _NOTHING = layout.new_output(0)
+_NOBODY: I8 = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +250,8 @@ class Tracker:
             newcomer_s=config.newcomer_s,
         )
         self._slots: I4 = np.zeros(64, np.int32)
+        self._memory: Any = None
+        self._entry: Any = None
         self._last = (BEGINNING, -1)
         self._named_ns = BEGINNING
         self._reported = 0
@@ -267,8 +272,9 @@ class Tracker:
         Ids stay unique: they come from content.
         """
         counts = self._counts
-        counts[[layout.TOP, layout.LIVE, layout.FREE, layout.CLAIMS, layout.RESIDUALS]] = 0
-        counts[[layout.HEAD, layout.TAIL]] = -1
+        for kind in (layout.TOP, layout.LIVE, layout.FREE, layout.CLAIMS, layout.RESIDUALS):
+            counts[kind] = 0
+        counts[layout.HEAD] = counts[layout.TAIL] = -1
         self._live.mode[:] = 0
         intensity.forget(self._chart, self._unseen)
         self._watch.clear()
@@ -293,8 +299,9 @@ class Tracker:
         Raises
         ------
         ValueError
-            A scan is newer than `t_ns`, or its sensor is not in the table, or it is older than one
-            already folded in and no history is kept. Nothing was changed then.
+            A scan is newer than `t_ns`, or its sensor is not in the table, or its rows are not, or
+            it is older than one already folded in and no history is kept, or columns of `plots`
+            have other shapes than they should. Nothing was changed then.
         """
         sheet = sheet_of(plots, self._beams.place)
         if len(sheet.scan_ns):
@@ -414,19 +421,26 @@ class Tracker:
             )
         if last > t_ns:
             raise ValueError(f"scan at {last} ns is newer than the end of the slice at {t_ns}")
-        if n := len(sheet.scan_ns) - 1:
-            if n < 0 or np.any(sheet.scan_ns[1:] < sheet.scan_ns[:-1]):
-                raise ValueError("scans are not in time order")
-            bad = sheet.scan_sensor.min() < 0 or sheet.scan_sensor.max() >= len(self.sensors)
+        sensors, rows, begins, ends = (
+            sheet.scan_sensor, len(sheet.z), sheet.scan_first, sheet.scan_end
+        )  # fmt: skip
+        if len(sensors) == 1:
+            sound = 0 <= sensors[0] < len(self.sensors)
+            held = 0 <= begins[0] <= ends[0] <= rows
         else:
-            bad = not 0 <= sheet.scan_sensor[0] < len(self.sensors)
-        if bad:
+            if np.any(sheet.scan_ns[1:] < sheet.scan_ns[:-1]):
+                raise ValueError("scans are not in time order")
+            sound = sensors.min() >= 0 and sensors.max() < len(self.sensors)
+            held = begins.min() >= 0 and ends.max() <= rows and bool(np.all(begins <= ends))
+        if not sound:
             raise ValueError(f"plots name a sensor row outside 0..{len(self.sensors) - 1}")
+        if not held:
+            raise ValueError(f"a scan holds rows outside the {rows} of its plots")
 
     def _fold(self, step: Step, out: Output = _NOTHING) -> None:
         """Fold in the scans of one step, and leave a checkpoint where one is due."""
         sheet = step.sheet
-        self._counts[[layout.RESIDUALS, layout.LOOKED]] = 0
+        self._counts[layout.RESIDUALS] = self._counts[layout.LOOKED] = 0
         self._sheet = sheet
         if len(sheet.scan_ns):
             self._make_room(sheet)
@@ -442,11 +456,11 @@ class Tracker:
     def _run(self, sheet: Sheet, t_ns: int, out: Output) -> None:
         done = 0
         while True:
-            done = kernels.run(
-                self._live, self._beams, sheet, self._look, self._edges, self._cfg, self._motion,
-                self._chart, self._unseen, self._notes, self._told, self._watch.ledger,
-                self._watch.windows, self._counts, done, t_ns, self._slots, out,
-            )  # fmt: skip
+            if self._memory is None:
+                self._memory = keep(self._parts())
+                if self._entry is None:
+                    self._entry = entry(kernels.run, self._memory, sheet, 0, 0, out)
+            done = self._entry(self._memory, sheet, done, t_ns, out)
             if done == len(sheet.scan_ns):
                 return
             if self._watch.turn(int(sheet.scan_ns[done])):
@@ -455,6 +469,14 @@ class Tracker:
             more = 2 * len(e.plot) + len(e.degree)
             self._edges = layout.new_edges(len(e.beta0), len(e.degree), more, self._lanes)
             self._look = layout.new_look(len(self._look.c), more)
+            self._memory = None
+
+    def _parts(self) -> Memory:
+        return Memory(
+            self._live, self._beams, self._look, self._edges, self._cfg, self._motion, self._chart,
+            self._unseen, self._notes, self._told, self._watch.ledger, self._watch.windows,
+            self._counts, self._slots,
+        )  # fmt: skip
 
     def _checkpoint(self, cell: int) -> Checkpoint:
         counts, columns = copy_of(self._live, self._counts)
@@ -492,6 +514,7 @@ class Tracker:
             new[:cap] = old
         self._live = live
         self._slots = np.zeros(len(live.r), np.int32)
+        self._memory = None
 
     def _make_room(self, sheet: Sheet) -> None:
         """Grow by doubling, so that no kernel of this step can run out of slots or plots."""
@@ -504,10 +527,13 @@ class Tracker:
             self._grow(max(slots, 2 * cap))
         if n > len(self._look.c):
             self._look = layout.new_look(max(n, 2 * len(self._look.c)), len(self._edges.plot))
+            self._memory = None
         if n > len(self._notes.t):
             self._notes = layout.new_notes(max(n, 2 * len(self._notes.t)))
+            self._memory = None
         if len(sheet.scan_ns) > len(self._told):
             self._told = np.zeros((max(len(sheet.scan_ns), 2 * len(self._told)), N_COUNTS))
+            self._memory = None
         e = self._edges
         if len(self._live.r) > len(e.beta0) or len(self._look.c) > len(e.degree):
             self._edges = layout.new_edges(
@@ -516,21 +542,24 @@ class Tracker:
                 max(len(e.plot), 4 * len(self._look.c)),
                 self._lanes,
             )
+            self._memory = None
         if len(self._look.z) <= len(self._look.c) + len(self._edges.plot):
             self._look = layout.new_look(len(self._look.c), len(self._edges.plot))
+            self._memory = None
 
     def _name(self, t_ns: int) -> I8:
         """Give ids to tracks that are to be reported at `t_ns` for the first time; which of them.
 
         Numbers are places in the report.
         """
+        if not self._counts[layout.NAMELESS]:
+            return _NOBODY
         slots = self._slots[: int(self._counts[layout.CHOSEN])]
         new = np.flatnonzero(self._live.id[slots] < 0)
-        if len(new):
-            for slot in slots[new].tolist():
-                self._live.id[slot] = self._id(slot)
-            self._reported += len(new)
-            self._named_ns = max(self._named_ns, t_ns)
+        for slot in slots[new].tolist():
+            self._live.id[slot] = self._id(slot)
+        self._reported += len(new)
+        self._named_ns = max(self._named_ns, t_ns)
         return new
 
     def _report(self, t_ns: int, out: Output) -> Tracks:
@@ -543,8 +572,8 @@ class Tracker:
             )
         if len(new):
             out.id[new] = self._live.id[self._slots[new]]
-        columns: dict[str, Any] = out._asdict()
-        return Tracks(**{name: column[:n] for name, column in columns.items()})
+        columns: Any = out
+        return Tracks(*[column[:n] for column in columns])
 
     def _id(self, slot: int) -> int:
         """Hash the tile and the founding plot of a slot to 63 bits."""
