@@ -90,7 +90,7 @@ def table(name: str) -> SensorTable:
     """A sensor of a format, with all that one needs."""
     settings = json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))[0].get("sensor", {})
     if "mapping" in settings:
-        settings["mapping"] = JsonMapping.model_validate(settings["mapping"])
+        settings["mapping"] = JsonMapping.model_validate(settings["mapping"]).text()
     if "datum" in settings:
         settings["datum"] = Datum(settings["datum"])
     return SensorTable.of([Sensor("s", name, **{"sd_m": 2.0, "sd_up_m": 3.0, **settings})])

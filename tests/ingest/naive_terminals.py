@@ -37,7 +37,7 @@ def china_ns(year, month, day, hour, minute, second):
 
 
 def hashed(scheme, text):
-    plain = text.replace("\0", "").replace(" ", "").upper()
+    plain = "".join(c for c in text if c != "\0" and not c.isspace()).upper()
     if not plain.strip("-0"):
         return None
     digest = blake2b(plain.encode(), digest_size=8, person=scheme.encode()).hexdigest()
