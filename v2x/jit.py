@@ -10,7 +10,8 @@ upgrade or another machine gets a new directory; `prune` removes the old ones.
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -154,6 +155,32 @@ def entry(fn: F, *like: Any) -> F:
     signature = tuple(map(_typeof, like))
     dispatcher.compile(signature)
     return cast(F, dispatcher.get_overload(signature))
+
+
+class Team:
+    """Threads that run compiled code at the same time: the caller's, and what it takes beside.
+
+    They sleep in between, end with their team, and a forked child gets others.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._others = threads - 1
+        self._pool: ThreadPoolExecutor | None = None
+        self._pid = 0
+
+    def run(self, code: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Results of `code` for each of `calls`, one a thread; raises what one of them raised."""
+        if len(calls) == 1:
+            return [code(*calls[0])]
+        if self._pool is None or self._pid != os.getpid():
+            self._pool, self._pid = ThreadPoolExecutor(self._others, "v2x-kernels"), os.getpid()
+        waiting = [self._pool.submit(code, *call) for call in calls[1:]]
+        try:
+            mine = code(*calls[0])
+        finally:
+            for one in waiting:
+                one.exception()  # nobody goes on while arrays are being written
+        return [mine, *(one.result() for one in waiting)]
 
 
 class _Reference(_types.StructRef):  # type: ignore[misc]

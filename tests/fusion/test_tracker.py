@@ -467,10 +467,10 @@ def test_residuals_are_unbiased_and_of_the_stated_size(nominal):
 
 
 def test_no_kernel_is_compiled_twice(nominal):
-    from v2x.fusion import kernels
+    from v2x.fusion import running
 
-    assert len(kernels.run.signatures) <= 2, "one for each number of motion modes"
-    assert len(kernels.report.signatures) <= 2
+    assert len(running.step.signatures) <= 2, "one for each number of motion modes"
+    assert len(running.tell.signatures) <= 2
 
 
 def test_cost_per_object_hardly_grows():

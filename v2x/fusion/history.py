@@ -305,11 +305,15 @@ def copy_of(live: Live, counts: I8) -> tuple[I8, tuple[Any, ...]]:
     live.free[n:] = 0
     young = live.mode[:top] & layout.YOUNG > 0
     live.s[:top][young] = 0.0
-    live.up[:top][young | (live.mode[:top] & layout.HAS_UP == 0)] = 0.0
+    tall = np.flatnonzero(~young & (live.mode[:top] & layout.HAS_UP > 0))
+    up = np.zeros((top, live.up.shape[1]))  # most tracks have no height: pages nobody touches
+    up[tall] = live.up[tall]
     kept = counts.copy()
     kept[_OF_ONE_STEP] = 0
-    columns: Any = live
-    return kept, tuple(column[:top].copy() for column in columns)
+    columns: dict[str, Any] = live._asdict()
+    return kept, tuple(
+        up if name == "up" else column[:top].copy() for name, column in columns.items()
+    )
 
 
 def blank(live: Live, slots: Any) -> None:

@@ -1,4 +1,4 @@
-"""One slice of fusion: gate, associate, update, spawn, prune, report.
+"""One slice of fusion: predict, spawn, report.
 
 TOMB/P (Williams, "Marginal multi-Bernoulli filters", IEEE TAES 2015) with a birth density that is
 a share of the sensor's clutter: fixed, or as much as `v2x.fusion.intensity` expects. Scans run one
@@ -6,18 +6,14 @@ after another in time order, each sensor with its own noise, detection probabili
 sensors never meet in one association. State changes only at scans (a report predicts copies), so
 how a stream is cut into steps changes nothing. Every sum runs in an order that content decides.
 
-`run` is one call per slice. What comes before the association is here and in `v2x.fusion.gating`,
-what comes after it in `v2x.fusion.updating`; both go through the tracks block by block.
+What tracks do before the association and what new ones are made of is here; the plots, the grid
+and the gate are in `v2x.fusion.gating`, what an association does to the tracks is in
+`v2x.fusion.updating`, and the order of it all in `v2x.fusion.running`.
 """
 
 import math
-from typing import Any
 
 from v2x.columns import F8, I4, I8
-from v2x.fusion.association import associate
-from v2x.fusion.crossings import cross
-from v2x.fusion.gating import gate, gather, lay_out, widest
-from v2x.fusion.intensity import Chart, Unseen, expect, look_over, wake
 from v2x.fusion.lanes import (
     merge,
     predict_flat,
@@ -27,11 +23,9 @@ from v2x.fusion.layout import (
     AIR,
     ALIVE,
     BEARINGS,
-    BLOCK,
-    CHOSEN,
     CLAIMS,
     CONFIRMED,
-    DUPLICATES,
+    ENDS,
     FED,
     FLAT,
     FLOODED,
@@ -39,14 +33,11 @@ from v2x.fusion.layout import (
     HEAD,
     INFLATE,
     KINDS,
-    LIVE,
-    LOOKED,
     NAMELESS,
     PLACES,
     POINT,
     RADIAL,
     RADIAL_SD,
-    REFUSED,
     RESIDUALS,
     SECOND,
     SECTORS,
@@ -68,8 +59,6 @@ from v2x.fusion.layout import (
 from v2x.fusion.lives import (
     R_CAP,
     boundless,
-    compact,
-    end_track,
     expired,
     found_state,
     is_claim,
@@ -84,18 +73,12 @@ from v2x.fusion.lives import (
 )
 from v2x.fusion.modes import prepare
 from v2x.fusion.motion import clamp, flat_innovation, full_innovation, predict
-from v2x.fusion.rates import Ledger, enrol, gauge
 from v2x.fusion.sectors import gather_sights, lay_sights
 from v2x.fusion.sights import radial_start
-from v2x.fusion.updating import settle
-from v2x.fusion.windows import EPOCH, Windows
 from v2x.jit import inlined, kernel
 
 RADAR = 1
 """Number of `SensorKind`, which kernels cannot import; a test compares."""
-
-LEAST = 0.1
-"""Share of its detection probability that a sensor has at least where it gave a plot. Ours."""
 
 
 @kernel
@@ -132,7 +115,6 @@ def advance(
     g: Edges,
     cfg: Settings,
     motion: Motion,
-    counts: I8,
     lo: int,
     hi: int,
     near: tuple[bool, float, float, float, float, float],
@@ -141,7 +123,7 @@ def advance(
 
     Looks concern every track that may be where the sensor sees; rows of a sensor that only reports
     concern the tracks near them (`extent`). The others stay as they are, predicted when a look
-    concerns them. Fills ``g.p_detect`` (-1: not concerned). Ends tracks that expired.
+    concerns them. Fills ``g.p_detect`` (-1: not concerned, `ENDS`: expired).
     """
     s, up, bar, r, when, mode = live.s, live.up, live.bar, live.r, live.t, live.mode
     last = live.last
@@ -165,7 +147,7 @@ def advance(
             e, v = bar[i, 0], bar[i, 1]
             if e + far < lo_e or e - far > hi_e or v + far < lo_n or v - far > hi_n:
                 if t - last[i] > cfg.end_ns and expired(live, i, beams, t, cfg):
-                    end_track(live, i, counts)
+                    chance[i] = ENDS
                 continue
         if dt > 0.0:
             way = manner[i]
@@ -181,46 +163,12 @@ def advance(
             r[i] *= survival(death, dt)
             when[i] = t
         if boundless(bar, i) or (t - last[i] > 2 * SECOND and expired(live, i, beams, t, cfg)):
-            end_track(live, i, counts)
+            chance[i] = ENDS
             continue
         chance[i] = p
         if bounded and looks:
             has_up = mode[i] & HAS_UP
             chance[i] *= share_inside(bar, i, has_up, edge, first, end, low, high, cfg.height_ref)
-
-
-@kernel
-def foresee(
-    live: Live,
-    beams: Beams,
-    k: int,
-    t: int,
-    sheet: Sheet,
-    look: Look,
-    n: int,
-    m: int,
-    side: float,
-    g: Edges,
-    cfg: Settings,
-    motion: Motion,
-    counts: I8,
-) -> bool:
-    """Predict every track this look concerns, and list the plots that may be its own.
-
-    A block of slots after the other, so that the gate finds what was predicted still at hand.
-    Returns False where the edges have no room.
-    """
-    least = LEAST * min(beams.p_detect[k], 1.0 - 1e-6)
-    near, wide = extent(beams, k, look, n), widest(look, n)
-    ne = 0
-    g.first[0] = 0
-    for lo in range(0, counts[TOP], BLOCK):
-        hi = min(lo + BLOCK, counts[TOP])
-        advance(live, beams, k, t, g, cfg, motion, counts, lo, hi, near)
-        ne = gate(live, sheet, look, k, n, m, side, least, g, cfg, motion, lo, hi, wide, ne)
-        if ne < 0:
-            return False
-    return True
 
 
 @kernel
@@ -440,10 +388,11 @@ def report(
     cfg: Settings,
     motion: Motion,
     slots: I4,
-    n: int,
+    begin: int,
+    end: int,
     out: Output,
 ) -> None:
-    """Copies of the chosen tracks predicted to `t`."""
+    """Copies of the chosen tracks, those of number ``begin:end``, predicted to `t`."""
     s, up, bar, r, when, mode = live.s, live.up, live.bar, live.r, live.t, live.mode
     last = live.last
     row, lane_row, up_row, p, move = motion.bar, motion.row, motion.up, motion.p, motion.move
@@ -453,7 +402,7 @@ def report(
     fed_sensor, fed_kind, fed_ns = live.fed_sensor, live.fed_kind, live.fed_ns
     x, P, exist, status = out.x, out.P, out.exist, out.status
     death = cfg.death
-    for q in range(n):
+    for q in range(begin, end):
         i = slots[q]
         dt, tall = (t - when[i]) * 1e-9, mode[i] & HAS_UP
         if dt > 0.0:
@@ -501,57 +450,3 @@ def report(
                     new = 0
             sensors += new
         out.n_sensors[q], out.sensor_kinds[q] = sensors, bits
-
-
-@kernel
-def run(memory: Any, sheet: Sheet, scan: int, t_end: int, out: Output) -> int:
-    """Run the scans from number `scan` on, then choose what to report at `t_end`.
-
-    `memory` is a `Memory` that is held; its `slots` are filled. Reports into `out` if there is
-    room. Returns how many scans are done. Fewer than all: the next one begins another epoch of the
-    windows, or the edges have no room. Turn or grow, and call again.
-    """
-    m = memory.parts
-    live, beams, look, g, cfg, motion = m.live, m.beams, m.look, m.edges, m.cfg, m.motion
-    on, unseen, notes, told, slots = m.chart, m.unseen, m.notes, m.told, m.slots
-    book, w, counts = m.ledger, m.windows, m.counts
-    for q in range(scan, sheet.scan_ns.shape[0]):
-        k, t = sheet.scan_sensor[q], sheet.scan_ns[q]
-        if t // book.epoch_ns != w.head[EPOCH]:
-            return q
-        copies, refused, inflate = counts[DUPLICATES], counts[REFUSED], beams.inflate[k]
-        n, grid, side = lay_out(
-            sheet, sheet.scan_first[q], sheet.scan_end[q], inflate, look, counts
-        )
-        gauge(book, beams.clutter, beams.birth, k, sheet.z, sheet.cov, look.row, n)
-        c = beams.clutter[k] + beams.birth[k]
-        gather(sheet, n, inflate, book.doubt[k], c, cfg.unclaimed, look)
-        total = turn_to(beams, k, sheet, q, n, grid * grid, c, cfg.unclaimed, look, counts)
-        wake(on, unseen, k, t)
-        expect(on, unseen, t, look.z, n, beams.clutter[k], beams.birth[k], look.c, look.new)
-        if not foresee(live, beams, k, t, sheet, look, n, grid, side, g, cfg, motion, counts):
-            counts[DUPLICATES], counts[REFUSED] = copies, refused
-            return q
-        look_over(on, unseen, k, t, min(beams.p_detect[k], 1.0 - 1e-6))
-        associate(counts[TOP], total, g, cfg.sweeps, cfg.tolerance, cfg.exact, look.alone)
-        row = counts[LOOKED]
-        settle(
-            live, beams, k, t, sheet, look, g, cfg, motion, on, unseen, notes, told, row, book, w,
-            counts,
-        )  # fmt: skip
-        told[row, 4] = sheet.scan_end[q] - sheet.scan_first[q]
-        told[row, 5] = counts[DUPLICATES] - copies
-        enrol(book, k, t, look.alone, n, told, row)
-        counts[LOOKED] = row + 1
-        if n:
-            conflicts(live, k, t, sheet, look, n, notes, counts)
-            if beams.spawns[k]:
-                spawn(live, beams, k, t, sheet, look, n, cfg, counts)
-        if total > n and beams.spawns[k]:
-            cross(live, beams, k, t, sheet, look, g.follow, motion, cfg, counts)
-        if counts[TOP] > 256 and counts[TOP] > 4 * counts[LIVE]:
-            compact(live, g.parent, counts)
-    counts[CHOSEN] = choose(live, beams, t_end, cfg, slots, counts)
-    if counts[CHOSEN] <= out.id.shape[0]:
-        report(live, beams, t_end, cfg, motion, slots, counts[CHOSEN], out)
-    return int(sheet.scan_ns.shape[0])

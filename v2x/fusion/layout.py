@@ -47,12 +47,19 @@ N_SIGHT = 9
 POLAR, BEARING = 1, 2
 """Numbers of `Model`, which kernels cannot import; a test compares."""
 
-PLACES, BEARINGS, SECTORS, SIGHTED, POINT = range(5)
+PLACES, BEARINGS, SECTORS, SIGHTED, POINT, TOTAL, GRID, LOCAL, COPIES, SPOILT = range(10)
 """Elements of `Look.size`: plots with a place, and lines of sight behind them; sectors; whether
-rows may have more to them than a place; whether the sensor sees single reflections."""
-INFLATE, WORST = 3, 4
+rows may have more to them than a place; whether the sensor sees single reflections; plots of all
+kinds; buckets along a side of the grid; whether only tracks nearby are concerned; DUPLICATES and
+REFUSED as they were before the scan."""
+N_SIZE = 10
+INFLATE, WORST, SIDE, WIDE, BOX = 3, 4, 5, 6, 8
 """Elements of `Look.pose` after east, north, up of the sensor: factor on the covariance of its
-plots; largest variance of its lines of sight, rad²."""
+plots; largest variance of its lines of sight, rad²; side of a bucket, m; two of
+`v2x.fusion.gating.widest`; five of `v2x.fusion.kernels.extent`."""
+N_POSE = 13
+ENDS = -2.0
+"""In `Edges.p_detect`: the track has expired."""
 
 MEAN = np.array([0, 1, 14, 2, 3, 15])
 """Place of (east, north, up, their rates) in a row of `s`."""
@@ -421,8 +428,8 @@ def new_look(n: int, edges: int = 0) -> Look:
         plain=np.zeros(n, np.uint8),
         new=np.zeros(n),
         alone=np.zeros(n),
-        size=np.zeros(5, np.int64),
-        pose=np.zeros(5),
+        size=np.zeros(N_SIZE, np.int64),
+        pose=np.zeros(N_POSE),
         d=np.zeros(3),
     )
 

@@ -1,7 +1,7 @@
 """The tracker: plots of one slice in, the tracks at its end out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import isfinite, isinf
 from typing import Any
@@ -10,20 +10,21 @@ import numpy as np
 
 from v2x.columns import F8, I4, I8
 from v2x.errors import ConfigError
-from v2x.fusion import intensity, kernels, layout, modes, snapshot
+from v2x.fusion import intensity, layout, modes, snapshot
+from v2x.fusion.crew import Crew
 from v2x.fusion.crossings import MOST_TRACKS
 from v2x.fusion.history import BEGINNING, Checkpoint, History, Step, blank_above, copy_of, scan_keys
 from v2x.fusion.layout import Beams, Live, Output, Settings, Sheet
-from v2x.fusion.memory import Memory, keep
+from v2x.fusion.memory import Memory
 from v2x.fusion.rates import N_COUNTS
 from v2x.fusion.sheets import sheet_of
 from v2x.fusion.watch import Watch, named
-from v2x.jit import entry
 from v2x.plots import Plots
 from v2x.sensors import Sensor, SensorTable
 from v2x.tracks import CrossResiduals, Looks, Residuals, SensorFacts, Tracks
 
 _ID_MASK = 0x7FFF_FFFF_FFFF_FFFF
+MOST_THREADS = 16
 _NOTHING = layout.new_output(0)
 _NOBODY: I8 = np.zeros(0, np.int64)
 
@@ -90,6 +91,8 @@ class TrackerConfig:
         1.5 m would move one track in five by more than 0.5 m in its first second; with 3 m one of
         60 runs still had such a track (a sensor turned by half a degree, 6 m off at the border),
         with 5 m none. 0 m: trusted.
+    threads
+        Threads that a step with thousands of tracks runs on; the bytes are those of one.
     """
 
     death_per_s: float = 0.03
@@ -125,6 +128,7 @@ class TrackerConfig:
     learn_rates: bool = False
     newcomer_sd_m: float = 5.0
     newcomer_s: float = 10.0
+    threads: int = 1
 
     def __post_init__(self) -> None:
         for name in ("death_per_s", "birth_floor", "prune_exist", "psd_m2_s3", "psd_up_m2_s3"):
@@ -143,6 +147,10 @@ class TrackerConfig:
         for name in ("newcomer_sd_m", "newcomer_s"):
             if not 0.0 <= getattr(self, name) < 1e9:
                 raise ConfigError(f"tracker: {name} must not be negative, got {self}")
+        if not 1 <= self.threads <= MOST_THREADS:
+            raise ConfigError(
+                f"tracker: threads must be from 1 to {MOST_THREADS}, got {self.threads}"
+            )
 
     def settings(self, height_ref_m: float) -> Settings:
         """Numbers for the kernels: variances and ns instead of deviations and seconds."""
@@ -250,8 +258,8 @@ class Tracker:
             newcomer_s=config.newcomer_s,
         )
         self._slots: I4 = np.zeros(64, np.int32)
-        self._memory: Any = None
-        self._entry: Any = None
+        self._crew = Crew(config.threads, manners)
+        self._known = False
         self._last = (BEGINNING, -1)
         self._named_ns = BEGINNING
         self._reported = 0
@@ -262,7 +270,7 @@ class Tracker:
         self._fresh: I8 | None = None
         self._history = History(round(config.history_s * 1e9))
         self._identity = snapshot.identity(
-            config, tile_name, float(height_ref_m), self.sensors.sensors
+            replace(config, threads=1), tile_name, float(height_ref_m), self.sensors.sensors
         )
         self.reset()
 
@@ -456,11 +464,10 @@ class Tracker:
     def _run(self, sheet: Sheet, t_ns: int, out: Output) -> None:
         done = 0
         while True:
-            if self._memory is None:
-                self._memory = keep(self._parts())
-                if self._entry is None:
-                    self._entry = entry(kernels.run, self._memory, sheet, 0, 0, out)
-            done = self._entry(self._memory, sheet, done, t_ns, out)
+            if not self._known:
+                self._crew.take_over(self._parts())
+                self._known = True
+            done = self._crew.run(sheet, done, t_ns, out)
             if done == len(sheet.scan_ns):
                 return
             if self._watch.turn(int(sheet.scan_ns[done])):
@@ -469,7 +476,7 @@ class Tracker:
             more = 2 * len(e.plot) + len(e.degree)
             self._edges = layout.new_edges(len(e.beta0), len(e.degree), more, self._lanes)
             self._look = layout.new_look(len(self._look.c), more)
-            self._memory = None
+            self._known = False
 
     def _parts(self) -> Memory:
         return Memory(
@@ -514,7 +521,7 @@ class Tracker:
             new[:cap] = old
         self._live = live
         self._slots = np.zeros(len(live.r), np.int32)
-        self._memory = None
+        self._known = False
 
     def _make_room(self, sheet: Sheet) -> None:
         """Grow by doubling, so that no kernel of this step can run out of slots or plots."""
@@ -527,13 +534,13 @@ class Tracker:
             self._grow(max(slots, 2 * cap))
         if n > len(self._look.c):
             self._look = layout.new_look(max(n, 2 * len(self._look.c)), len(self._edges.plot))
-            self._memory = None
+            self._known = False
         if n > len(self._notes.t):
             self._notes = layout.new_notes(max(n, 2 * len(self._notes.t)))
-            self._memory = None
+            self._known = False
         if len(sheet.scan_ns) > len(self._told):
             self._told = np.zeros((max(len(sheet.scan_ns), 2 * len(self._told)), N_COUNTS))
-            self._memory = None
+            self._known = False
         e = self._edges
         if len(self._live.r) > len(e.beta0) or len(self._look.c) > len(e.degree):
             self._edges = layout.new_edges(
@@ -542,10 +549,10 @@ class Tracker:
                 max(len(e.plot), 4 * len(self._look.c)),
                 self._lanes,
             )
-            self._memory = None
+            self._known = False
         if len(self._look.z) <= len(self._look.c) + len(self._edges.plot):
             self._look = layout.new_look(len(self._look.c), len(self._edges.plot))
-            self._memory = None
+            self._known = False
 
     def _name(self, t_ns: int) -> I8:
         """Give ids to tracks that are to be reported at `t_ns` for the first time; which of them.
@@ -567,9 +574,7 @@ class Tracker:
         new = self._name(t_ns)
         if n > len(out.id):
             out = layout.new_output(n)
-            kernels.report(
-                self._live, self._beams, t_ns, self._cfg, self._motion, self._slots, n, out
-            )
+            self._crew.tell(t_ns, n, out)
         if len(new):
             out.id[new] = self._live.id[self._slots[new]]
         columns: Any = out

@@ -127,6 +127,42 @@ def weigh(
 
 
 @kernel
+def sample(
+    live: Live,
+    k: int,
+    t: int,
+    sheet: Sheet,
+    look: Look,
+    g: Edges,
+    span_ns: int,
+    w: Windows,
+    lo: int,
+    hi: int,
+) -> None:
+    """Put plots that belong to a confirmed track in ``lo:hi`` beyond doubt into its window.
+
+    Of the tracks drawn, if another sensor fed the track within the last `span_ns`.
+    """
+    epoch, fed, fed_ns, serial = w.head[EPOCH], live.fed_sensor, live.fed_ns, live.serial
+    beta, plot, best_edge, mode = g.beta, g.plot, g.tail, live.mode
+    for i in range(lo, hi):
+        best = best_edge[i]
+        if best < 0 or not (beta[best] > 0.9 and mode[i] & CONFIRMED):
+            continue
+        p = plot[best]
+        if p >= look.size[PLACES]:
+            continue
+        rank = rank_of(serial[i], epoch)
+        if rank > w.head[LIMIT]:
+            continue
+        backed = False
+        for f in range(FED):
+            backed |= fed[i, f] >= 0 and fed[i, f] != k and t - fed_ns[i, f] <= span_ns
+        if backed:
+            enter(w, rank, t, k, serial[i], look.z, sheet.cov, p, look.row[p])
+
+
+@kernel
 def residuals(
     live: Live,
     k: int,
@@ -135,18 +171,12 @@ def residuals(
     look: Look,
     g: Edges,
     notes: Notes,
-    book: Ledger,
-    w: Windows,
+    sums: F8,
     counts: I8,
     lo: int,
     hi: int,
 ) -> None:
-    """Residuals of the plots that belong to a confirmed track in ``lo:hi`` beyond doubt.
-
-    Those of the tracks drawn go into their windows too, if another sensor fed the track within
-    the length of one.
-    """
-    epoch, fed, fed_ns, sums = w.head[EPOCH], live.fed_sensor, live.fed_ns, book.nis
+    """Residuals of the plots that belong to a confirmed track in ``lo:hi`` beyond doubt."""
     beta, plot, spot, best_edge, mode = g.beta, g.plot, g.spot, g.tail, live.mode
     s, z, R, rows, idents = live.bar, look.z, look.R, look.row, sheet.ident
     room = notes.t.shape[0]
@@ -171,13 +201,6 @@ def residuals(
             d2 += 2.0 * (b * y0 * y1 + c * y0 * y2 + e * y1 * y2)
         sums[k, 0] += d2
         sums[k, 1] += size
-        rank = rank_of(serial[i], epoch)
-        if rank <= w.head[LIMIT] and not line:
-            backed = False
-            for f in range(FED):
-                backed |= fed[i, f] >= 0 and fed[i, f] != k and t - fed_ns[i, f] <= book.epoch_ns
-            if backed:
-                enter(w, rank, t, k, serial[i], z, sheet.cov, p, rows[p])
         if q == room:
             continue
         times[q], sensors[q], slots[q], serials[q] = t, k, i, serial[i]
@@ -319,7 +342,8 @@ def settle(
         hi = min(lo + BLOCK, counts[TOP])
         weigh(live, beams, k, t, g, cfg, on, unseen, told, row, counts, lo, hi)
         if g.first[lo] < g.first[hi]:
-            residuals(live, k, t, sheet, look, g, notes, book, w, counts, lo, hi)
+            sample(live, k, t, sheet, look, g, book.epoch_ns, w, lo, hi)
+            residuals(live, k, t, sheet, look, g, notes, book.nis, counts, lo, hi)
         mix(live, look, g, motion, cfg, lo, hi)
         if g.first[lo] < g.first[hi]:
             learn(live, beams, k, t, sheet, look, g, factor, motion, cfg, counts, lo, hi)
