@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -174,8 +174,10 @@ class Team:
             return [code(*calls[0])]
         if self._pool is None or self._pid != os.getpid():
             self._pool, self._pid = ThreadPoolExecutor(self._others, "v2x-kernels"), os.getpid()
-        waiting = [self._pool.submit(code, *call) for call in calls[1:]]
+        waiting: list[Future[Any]] = []
         try:
+            for call in calls[1:]:
+                waiting.append(self._pool.submit(code, *call))
             mine = code(*calls[0])
         finally:
             for one in waiting:
@@ -198,47 +200,54 @@ _structref.define_boxing(_Reference, _Borrowed)
 
 
 def borrowed(parts: Any) -> Any:
-    """Put a (named) tuple of arrays behind one pointer: something with `parts`.
+    """Put a named tuple of arrays, and of tuples of them, behind one pointer; its fields stay.
 
     To be called in a kernel, for what many calls take and few change: taking it costs nothing,
-    while the dispatcher opens every array of every argument at every call. Arrays in `parts` are
-    not counted as references either, which for a hundred of them costs as much as what is done with
+    while the dispatcher opens every array of every argument at every call. The arrays are not
+    counted as references either, which for a hundred of them costs as much as what is done with
     ten tracks: so whoever keeps the result has to keep the arrays too, as its `lender`.
     """
-    return SimpleNamespace(parts=parts)
+    return SimpleNamespace(**parts._asdict())
 
 
 @overload(borrowed)
 def _borrow(parts: Any) -> Any:
-    reference = _Reference([("parts", parts)])
+    reference = _Reference(list(zip(parts.fields, parts.types, strict=True)))
 
     def made(parts: Any) -> Any:
         it = _structref.new(reference)
-        it.parts = _uncounted(parts)
+        _fill(it, parts)
         return it
 
     return made
 
 
-def _without_owners(_: Any, parts: Any) -> Any:
-    """Numba's recipe for the same arrays without the owners of their memory."""
+def _without_owners(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """Code for the same arrays without the owners of their memory."""
+    if isinstance(kind, _types.Array):
+        array = context.make_array(kind)(context, builder, value)
+        array.meminfo = array.meminfo.type(None)
+        array.parent = array.parent.type(None)
+        return array._getvalue()
+    if isinstance(kind, _types.BaseTuple):
+        for k, part in enumerate(kind):
+            one = _without_owners(context, builder, part, builder.extract_value(value, k))
+            value = builder.insert_value(value, one, k)
+    return value
 
-    def strip(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-        if isinstance(kind, _types.Array):
-            array = context.make_array(kind)(context, builder, value)
-            array.meminfo = array.meminfo.type(None)
-            array.parent = array.parent.type(None)
-            return array._getvalue()
-        if isinstance(kind, _types.BaseTuple):
-            for k, part in enumerate(kind):
-                one = strip(context, builder, part, builder.extract_value(value, k))
-                value = builder.insert_value(value, one, k)
-        return value
+
+def _fields_of(_: Any, it: Any, parts: Any) -> Any:
+    """Numba's recipe for filling a reference."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return strip(context, builder, signature.args[0], args[0])
+        reference, values = args
+        for k, (name, kind) in enumerate(zip(parts.fields, parts.types, strict=True)):
+            one = _without_owners(context, builder, kind, builder.extract_value(values, k))
+            put = context.get_setattr(name, _types.void(it, kind))
+            put(builder, (reference, one))
+        return context.get_dummy_value()
 
-    return parts(parts), code
+    return _types.void(it, parts), code
 
 
-_uncounted: Any = intrinsic(_without_owners)
+_fill: Any = intrinsic(_fields_of)

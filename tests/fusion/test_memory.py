@@ -31,9 +31,9 @@ def lend(pair):
 
 @kernel
 def add(pair, x):
-    for i in range(pair.parts.first.shape[0]):
-        pair.parts.first[i] += x * pair.parts.more[1][0]
-    return pair.parts.more[0]
+    for i in range(pair.first.shape[0]):
+        pair.first[i] += x * pair.more[1][0]
+    return pair.more[0]
 
 
 def test_a_kernel_writes_into_what_was_lent_to_it():

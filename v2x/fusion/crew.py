@@ -84,11 +84,10 @@ class Crew:
 
     def tell(self, t_ns: int, chosen: int, out: Output) -> None:
         """Report all the tracks that were chosen."""
-        n = len(self._parts) if self._worth(chosen) else 1
-        cuts = [chosen * k // n for k in range(n + 1)]
+        parts = self._parts if self._worth(chosen) else [self._whole]
         self._team.run(
             self._codes["tell"],
-            [(self._parts[k], t_ns, cuts[k], cuts[k + 1], out) for k in range(n)],
+            [(part, t_ns, chosen, k, len(parts), out) for k, part in enumerate(parts)],
         )
 
     def _worth(self, plots: int) -> bool:
@@ -123,7 +122,7 @@ class Crew:
         whole = self._whole
         like: dict[str, tuple[Any, ...]] = {
             "step": (whole, sheet, 0, 0, out),
-            "tell": (whole, 0, 0, 0, out),
+            "tell": (whole, 0, 0, 0, 0, out),
         }
         if len(self._parts) > 1:
             like |= {

@@ -60,16 +60,16 @@ from v2x.fusion.updating import learn, mix, residuals, sample, settle, weigh
 from v2x.fusion.windows import EPOCH
 from v2x.jit import kernel
 
-ZERO = np.int64(0)
-"""A plain 0 is a type of its own to the compiler, which would compile what it is given to twice."""
+ZERO: Any = np.int64(0)
+ONE: Any = np.int64(1)
+"""Plain numbers are types of their own to the compiler, which would compile their callees twice."""
 LEAST = 0.1
 """Share of its detection probability that a sensor has at least where it gave a plot. Ours."""
 
 
 @kernel
-def begin(memory: Any, sheet: Sheet, q: int) -> None:
+def begin(m: Any, sheet: Sheet, q: int) -> None:
     """Lay out the plots of scan `q`; `Look.size` and `Look.pose` say how."""
-    m = memory.parts
     beams, look, counts, book, cfg = m.beams, m.look, m.counts, m.ledger, m.cfg
     size, pose = look.size, look.pose
     k, t = sheet.scan_sensor[q], sheet.scan_ns[q]
@@ -92,13 +92,12 @@ def begin(memory: Any, sheet: Sheet, q: int) -> None:
 
 
 @kernel
-def foresee(memory: Any, sheet: Sheet, q: int, lo: int, hi: int, ne: int) -> int:
+def foresee(m: Any, sheet: Sheet, q: int, lo: int, hi: int, ne: int) -> int:
     """Predict the tracks in slots ``lo:hi`` that scan `q` concerns; list the plots each may own.
 
     A block of slots after the other, so that the gate finds what was predicted still at hand. Goes
     on after `ne` edges; returns the number of edges, -1 where they have no room.
     """
-    m = memory.parts
     live, beams, look, g, cfg, motion = m.live, m.beams, m.look, m.edges, m.cfg, m.motion
     size, pose = look.size, look.pose
     k, t = sheet.scan_sensor[q], sheet.scan_ns[q]
@@ -143,9 +142,8 @@ def close_up(look: Look, g: Edges, lo: int, hi: int, ne: int, a: int, b: int) ->
 
 
 @kernel
-def judge(memory: Any, sheet: Sheet, q: int) -> None:
+def judge(m: Any, sheet: Sheet, q: int) -> None:
     """End the tracks that `foresee` found expired, and say who belongs to whom."""
-    m = memory.parts
     live, beams, look, g, cfg, counts = m.live, m.beams, m.look, m.edges, m.cfg, m.counts
     k, t, chance = sheet.scan_sensor[q], sheet.scan_ns[q], g.p_detect
     for i in range(counts[TOP]):
@@ -158,9 +156,8 @@ def judge(memory: Any, sheet: Sheet, q: int) -> None:
 
 
 @kernel
-def finish(memory: Any, sheet: Sheet, q: int) -> None:
+def finish(m: Any, sheet: Sheet, q: int) -> None:
     """Count what scan `q` gave, found tracks on what is left of its plots, close gaps of slots."""
-    m = memory.parts
     live, beams, look, cfg, counts, told = m.live, m.beams, m.look, m.cfg, m.counts, m.told
     k, t = sheet.scan_sensor[q], sheet.scan_ns[q]
     n, total, row = look.size[PLACES], look.size[TOTAL], counts[LOOKED]
@@ -179,74 +176,70 @@ def finish(memory: Any, sheet: Sheet, q: int) -> None:
 
 
 @kernel
-def undo(memory: Any) -> None:
+def undo(m: Any) -> None:
     """Take back the counts of a scan that has to begin again, with more room for its edges."""
-    m = memory.parts
     m.counts[DUPLICATES], m.counts[REFUSED] = m.look.size[COPIES], m.look.size[SPOILT]
 
 
 @kernel
-def run(memory: Any, sheet: Sheet, scan: int, end: int) -> int:
+def run(m: Any, sheet: Sheet, scan: int, end: int) -> int:
     """Run scans ``scan:end``; how many are done.
 
-    `memory` is a `Memory` that is borrowed. Fewer than all are done where the next one begins
+    `m` is a `Memory` that is borrowed. Fewer than all are done where the next one begins
     another epoch of the windows, or the edges have no room. Turn or grow, and call again.
     """
-    m = memory.parts
     for q in range(scan, end):
         k, t = sheet.scan_sensor[q], sheet.scan_ns[q]
         if t // m.ledger.epoch_ns != m.windows.head[EPOCH]:
             return q
-        begin(memory, sheet, q)
-        if foresee(memory, sheet, q, ZERO, m.counts[TOP], ZERO) < 0:
-            undo(memory)
+        begin(m, sheet, q)
+        if foresee(m, sheet, q, ZERO, m.counts[TOP], ZERO) < 0:
+            undo(m)
             return q
-        judge(memory, sheet, q)
+        judge(m, sheet, q)
         settle(
             m.live, m.beams, k, t, sheet, m.look, m.edges, m.cfg, m.motion, m.chart, m.unseen,
             m.notes, m.told, m.counts[LOOKED], m.ledger, m.windows, m.counts,
         )  # fmt: skip
-        finish(memory, sheet, q)
+        finish(m, sheet, q)
     return end
 
 
 @kernel
-def choose_all(memory: Any, t_end: int) -> None:
+def choose_all(m: Any, t_end: int) -> None:
     """Choose what to report at `t_end`, into `Memory.slots`."""
-    m = memory.parts
     m.counts[CHOSEN] = choose(m.live, m.beams, t_end, m.cfg, m.slots, m.counts)
 
 
 @kernel
-def tell(memory: Any, t_end: int, lo: int, hi: int, out: Output) -> None:
-    """Report the tracks chosen, those of number ``lo:hi``, as they are at `t_end`."""
-    m = memory.parts
-    report(m.live, m.beams, t_end, m.cfg, m.motion, m.slots, lo, hi, out)
+def tell(m: Any, t_end: int, chosen: int, part: int, parts: int, out: Output) -> None:
+    """Report so many tracks chosen as they are at `t_end`: one of `parts`, dealt by the block."""
+    for lo in range(part * BLOCK, chosen, parts * BLOCK):
+        hi = min(lo + BLOCK, chosen)
+        report(m.live, m.beams, t_end, m.cfg, m.motion, m.slots, lo, hi, out)
 
 
 @kernel
-def step(memory: Any, sheet: Sheet, scan: int, t_end: int, out: Output) -> int:
+def step(m: Any, sheet: Sheet, scan: int, t_end: int, out: Output) -> int:
     """Run the scans from number `scan` on, then report at `t_end` into `out` if it has room.
 
     Returns how many scans are done, as `run` does; unless all are, nothing is reported.
     """
     end = sheet.scan_ns.shape[0]
-    scan = run(memory, sheet, scan, end)
+    scan = run(m, sheet, scan, end)
     if scan == end:
-        choose_all(memory, t_end)
-        chosen = memory.parts.counts[CHOSEN]
-        if chosen <= out.id.shape[0]:
-            tell(memory, t_end, ZERO, chosen, out)
+        choose_all(m, t_end)
+        if m.counts[CHOSEN] <= out.id.shape[0]:
+            tell(m, t_end, m.counts[CHOSEN], ZERO, ONE, out)
     return scan
 
 
 @kernel
-def deal(memory: Any, parts: I4) -> None:
+def deal(m: Any, parts: I4) -> None:
     """Cut the slots in use into `parts` of about the same work, at multiples of `BLOCK`.
 
     Fills ``parts[:, :2]``. A track without lanes yet takes a fifth of the time of others.
     """
-    m = memory.parts
     mode, top, n = m.live.mode, m.counts[TOP], parts.shape[0]
     whole = 0
     for i in range(top):
@@ -266,18 +259,17 @@ def deal(memory: Any, parts: I4) -> None:
 
 
 @kernel
-def weigh_all(memory: Any, sheet: Sheet, q: int, parts: I4) -> None:
+def weigh_all(m: Any, sheet: Sheet, q: int, parts: I4) -> None:
     """What `judge` does, and the existence of all tracks, where `foresee` ran on parts.
 
     parts (n, 4): the slots of each, and its edges.
     """
-    m = memory.parts
     live, beams, look, g, counts = m.live, m.beams, m.look, m.edges, m.counts
     k, t, span_ns = sheet.scan_sensor[q], sheet.scan_ns[q], m.ledger.epoch_ns
     for p in range(1, parts.shape[0]):
         lo, hi, a, b = parts[p, 0], parts[p, 1], parts[p, 2], parts[p, 3]
         close_up(look, g, lo, hi, g.first[lo], a, b)
-    judge(memory, sheet, q)
+    judge(m, sheet, q)
     row = counts[LOOKED]
     m.told[row, 0] = m.told[row, 1] = 0.0
     for lo in range(0, counts[TOP], BLOCK):
@@ -288,12 +280,11 @@ def weigh_all(memory: Any, sheet: Sheet, q: int, parts: I4) -> None:
 
 
 @kernel
-def renew(memory: Any, sheet: Sheet, q: int, lo: int, hi: int) -> None:
+def renew(m: Any, sheet: Sheet, q: int, lo: int, hi: int) -> None:
     """What plots do to the tracks in slots ``lo:hi`` that were weighed; residuals before that.
 
     Residuals and counts go into those of this part.
     """
-    m = memory.parts
     live, beams, look, g, cfg, motion = m.live, m.beams, m.look, m.edges, m.cfg, m.motion
     k, t = sheet.scan_sensor[q], sheet.scan_ns[q]
     factor = cfg.velocity_factor * math.sqrt(beams.inflate[k])
@@ -307,10 +298,9 @@ def renew(memory: Any, sheet: Sheet, q: int, lo: int, hi: int) -> None:
 
 
 @kernel
-def collect(memory: Any, part: Any, sheet: Sheet, q: int) -> None:
+def collect(m: Any, part: Any, sheet: Sheet, q: int) -> None:
     """Put the residuals and counts of a part behind those there are, as if there were no parts."""
-    m, p = memory.parts, part.parts
-    to, of, sums, counts, mine = m.notes, p.notes, m.ledger.nis, m.counts, p.counts
+    to, of, sums, counts, mine = m.notes, part.notes, m.ledger.nis, m.counts, part.counts
     k, room, at = sheet.scan_sensor[q], to.t.shape[0], counts[RESIDUALS]
     for e in range(mine[RESIDUALS]):
         sums[k, 0] += of.nis[e]
