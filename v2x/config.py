@@ -76,6 +76,9 @@ class TrackerSettings(_Section):
         5.0, ge=0, description="doubt in a sensor that joins others at work; 0: trusted"
     )
     newcomer_s: Finite = Field(10.0, ge=0, description="how long it is on trial")
+    threads: int = Field(
+        1, ge=1, le=16, description="threads of a step with thousands of tracks; the same bytes"
+    )
     history_s: Finite = Field(
         5.0, ge=0, le=30, description="how late a row may be and still be folded in; 0: not at all"
     )
