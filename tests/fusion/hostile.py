@@ -83,7 +83,8 @@ def faults(tracker, tracks):
     live = tracker._live
     inside = live.mode & layout.ALIVE > 0
     grown = inside & (live.mode & layout.YOUNG == 0)
-    for name, where in (("s", grown), ("bar", inside), ("r", inside)):
+    tall = grown & (live.mode & layout.HAS_UP > 0)
+    for name, where in (("s", grown), ("up", tall), ("bar", inside), ("r", inside)):
         if not np.isfinite(getattr(live, name)[where]).all():
             found.append(f"{name} is not finite")
     return found
