@@ -231,3 +231,19 @@ def test_every_group_of_kinds_has_a_mode_for_each_lane_and_shares_that_sum_to_on
     np.testing.assert_allclose(table[:, 4].sum(axis=1), 1.0)
     assert (table[:, 1:3] > 0.0).all()
     assert (table[:, 3].max(axis=1) > 0.0).all(), "every group can stand still"
+
+
+def test_a_row_whose_covariances_rounding_tore_keeps_its_variances_alone():
+    L = 8
+    s, up, bar = np.ones((1, 15 * L)), np.ones((1, 13 * L)), np.zeros((1, 27))
+    bar[0, [4, 6, 11, 13, 16, 18]] = 4.0
+    assert not lanes.torn(bar, 0, 1)
+    for pair in (5, 7, 10, 17, 19, 20):
+        for value in (4.1, np.nan):
+            off = bar.copy()
+            off[0, pair] = value
+            assert lanes.torn(off, 0, 1)
+            assert lanes.torn(off, 0, 0) == (pair < 17)
+    lanes.untie(s, up, 0, 1, tuple(range(L)))
+    kept = [c for c in range(15) if s[0, c * L]], [c for c in range(13) if up[0, c * L]]
+    assert kept == ([0, 1, 2, 3, 4, 6, 11, 13, 14], [0, 1, 2, 4])

@@ -36,6 +36,9 @@ from v2x.fusion.motion import MAX_VAR, MIN_VAR, TWO_PI, exp_neg, full_innovation
 from v2x.fusion.sights import passes, radial_factor, sectors_near, view
 from v2x.jit import inlined, kernel
 
+HEAVIEST = 1e200
+"""Largest weight of an edge; more, or no number at all, is none, and must not reach the others."""
+
 ROUNDEST = 1e-7
 """Part of its whole variance that a plot has in every direction: a needle has no inverse."""
 REACH = 1e7
@@ -438,6 +441,8 @@ def gate(
                             v *= kind_factor(kinds, i, label, max(0.5, certain(conf[row])), floor)
                     plot[ne], viewed[ne] = p, j
                     weight[ne] = factor * v / c[p]
+                    if not weight[ne] <= HEAVIEST:
+                        continue
                     ne += 1
                     chance[i] = seen
         first[i + 1] = ne

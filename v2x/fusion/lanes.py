@@ -79,6 +79,41 @@ def raise_up(up: F8, bar: F8, i: int, lanes: tuple[int, ...]) -> None:
 
 
 @inlined
+def torn(bar: F8, i: int, tall: int) -> bool:
+    """Some covariances of row `i` are more than their variances allow: what rounding made of them.
+
+    Plots that are needles do that: what they leave of a variance may be below the last bit of what
+    it was. NaN is torn too.
+    """
+    e, n, u = bar[i, 4], bar[i, 6], bar[i, 16]
+    whole = (
+        bar[i, 5] * bar[i, 5] <= e * n
+        and bar[i, 7] * bar[i, 7] <= e * bar[i, 11]
+        and bar[i, 10] * bar[i, 10] <= n * bar[i, 13]
+    )
+    if tall:
+        whole = (
+            whole
+            and bar[i, 19] * bar[i, 19] <= e * u
+            and bar[i, 20] * bar[i, 20] <= n * u
+            and bar[i, 17] * bar[i, 17] <= u * bar[i, 18]
+        )
+    return not whole
+
+
+@inlined
+def untie(s: F8, up: F8, i: int, tall: int, lanes: tuple[int, ...]) -> None:
+    """All lanes of row `i` keep their variances and lose every covariance."""
+    L = len(lanes)
+    for m in range(L):
+        for c in (5, 7, 8, 9, 10, 12):
+            s[i, c * L + m] = 0.0
+        for c in (3, 5, 6, 7, 8, 9, 10, 11, 12):
+            if tall:
+                up[i, c * L + m] = 0.0
+
+
+@inlined
 def predict_flat(s: F8, bar: F8, i: int, move: F8, k: int, p: F8, lanes: tuple[int, ...]) -> None:
     """Mix the lanes of row `i` and move each on, by row `k` of `move`; no height.
 

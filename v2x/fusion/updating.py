@@ -18,6 +18,8 @@ from v2x.fusion.lanes import (
     merge,
     raise_up,
     steer,
+    torn,
+    untie,
 )
 from v2x.fusion.layout import (
     ALIVE,
@@ -115,7 +117,7 @@ def weigh(
         if mode[i] & CONFIRMED:
             hits += hit * p * whole
             seen += r[i] * p * whole
-        if r[i] < prune:
+        if not r[i] >= prune:  # nor what is no number
             give_back(on, unseen, live, i, beams)
             end_track(live, i, counts)
             best_edge[i] = -1
@@ -250,6 +252,9 @@ def mix(live: Live, look: Look, g: Edges, motion: Motion, cfg: Settings, lo: int
         else:
             apply_flat(s, i, acc, max(0.0, kept), lanes)
         merge(s, up, bar, i, tall, p, lanes)
+        if torn(bar, i, tall):
+            untie(s, up, i, tall, lanes)
+            merge(s, up, bar, i, tall, p, lanes)
 
 
 @kernel
