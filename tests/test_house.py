@@ -34,6 +34,8 @@ def test_an_edited_source_file_gets_another_kernel_cache(tmp_path):
 
     assert after_an_edit_of("geodesy.py") == ["", "fusion", "ingest"]
     assert after_an_edit_of("fusion/motion.py") == ["fusion"]
+    assert after_an_edit_of("sensors.py") == ["fusion", "ingest"]
+    assert after_an_edit_of("picture.py") == []  # no kernel knows it
     assert after_an_edit_of("app/pipeline.py") == []
 
 

@@ -9,6 +9,7 @@ upgrade or another machine gets a new directory; `prune` removes the old ones.
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +32,8 @@ _typeof: Any = numba.typeof
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).resolve().parent
+_KERNEL = b"from v2x.jit import kernel"
+_IMPORT = re.compile(r"^\s*from v2x(?:\.(\w+) import| import ([\w, ]+))", re.MULTILINE)
 
 # Loops over the eight motion modes of a track are one vector long; the compiler's own limit of 16
 # rounds would leave them scalar, at a third of the speed.
@@ -40,14 +43,11 @@ _llvm.set_option("", "-vectorizer-min-trip-count=4")
 def cache_key(room: str = "", package: Path = _PACKAGE) -> str:
     """Name of a room's cache generation: 16 hex digits over sources, Numba, bounds checks, CPU.
 
-    The sources are those a kernel of the room may use: its own and the modules below all rooms,
-    since rooms do not import one another. `room` is "" for those modules themselves.
+    The sources are those a kernel of the room may use: its own, and of the modules below all rooms
+    those that it imports, or that these import. `room` is "" for the latter's own kernels.
     """
     digest = hashlib.blake2b(room.encode(), digest_size=8)
-    paths = sorted(package.glob("*.py"))
-    if room:
-        paths += sorted((package / room).rglob("*.py"))
-    for path in paths:
+    for path in _sources(room, package):
         digest.update(path.relative_to(package).as_posix().encode())
         digest.update(path.read_bytes())
     features = _llvm.get_host_cpu_features().flatten()
@@ -59,6 +59,23 @@ def cache_key(room: str = "", package: Path = _PACKAGE) -> str:
     ):
         digest.update(b"\0" + word.encode())
     return digest.hexdigest()
+
+
+def _sources(room: str, package: Path) -> list[Path]:
+    """Files a kernel of the room may use, sorted."""
+    if room:
+        asked = list((package / room).rglob("*.py"))
+    else:
+        asked = [path for path in package.glob("*.py") if _KERNEL in path.read_bytes()]
+    found = set(asked)
+    while asked:
+        text = asked.pop().read_text("utf-8")
+        names = re.findall(r"\w+", " ".join(map(" ".join, _IMPORT.findall(text))))
+        below = {package / f"{name}.py" for name in names}
+        new = {path for path in below if path.is_file()} - found
+        found |= new
+        asked += new
+    return sorted(found)
 
 
 def cache_home() -> Path:
@@ -106,7 +123,7 @@ def cache_dirs() -> list[Path]:
     rooms = {
         path.relative_to(_PACKAGE).parts[0]
         for path in _PACKAGE.glob("*/**/*.py")
-        if b"from v2x.jit import kernel" in path.read_bytes()
+        if _KERNEL in path.read_bytes()
     }
     return [cache_dir(room) for room in ["", *sorted(rooms)]]
 
