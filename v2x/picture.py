@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 from v2x.columns import F8, I4, I8, U1, Columns, column
 from v2x.sensors import SensorTable
@@ -43,6 +43,110 @@ class Registered(IntEnum):
     YES = 2
 
 
+class Why(IntFlag):
+    """What a verdict rests on, as bits of `Identities.why`; appended to, never renumbered."""
+
+    MANNED_IDENTITY = 1 << 0
+    """Carries, or carried within 120 s, the identity of an aircraft."""
+    MANNED_KIND = 1 << 1
+    """Its own sensors say aircraft or helicopter."""
+    NOT_HEARD = 1 << 2
+    """A live receiver would have heard it, and did not."""
+    NO_RID_COVERAGE = 1 << 3
+    """No live receiver would have heard it: silence means nothing."""
+    P_HEARD = 1 << 4
+    """It may have been heard or not: undecided."""
+    RECEIVER_LOST = 1 << 5
+    """It was dark when a receiver still reached it; that receiver is silent now."""
+    HEIGHT_UNKNOWN = 1 << 6
+    """Its height was never measured."""
+    DATUM_UNKNOWN = 1 << 7
+    """Its height is known, but not above what."""
+    HEIGHT_BAROMETRIC = 1 << 8
+    """Its height is a pressure altitude of unknown QNH: decides nothing."""
+    MARK_MISSING = 1 << 9
+    """The broadcast itself says that it is not registered."""
+    NOT_IN_REGISTRY = 1 << 10
+    REGISTRY_STALE = 1 << 11
+    """No registry, or one older than 24 h: absence from it says nothing."""
+    ABOVE_LIMIT = 1 << 12
+    """Above the height from which every flight needs an approval."""
+    IN_ZONE = 1 << 13
+    """Inside a zone that asks for an approval."""
+    CLASS_LIMIT = 1 << 14
+    """Above the limit of its class."""
+    PLAN_MISSING = 1 << 15
+    """No plan names it at this time and place."""
+    LATERAL = 1 << 16
+    """Beside the volume of its plan."""
+    VERTICAL = 1 << 17
+    """Above or below the volume of its plan."""
+    EARLY = 1 << 18
+    LATE = 1 << 19
+    """Flies before, or after, the window of its plan."""
+    LATE_IDENTITY = 1 << 20
+    """Was dark or unidentified before its identity arrived."""
+    ALONE = 1 << 21
+    """Nothing but its own word says that it is there."""
+    EMERGENCY = 1 << 22
+    """Declares an emergency."""
+    BLACKLISTED = 1 << 23
+    FRIEND = 1 << 24
+    """Its operator's classification; it colours, it overrides no physics."""
+    AMBIGUOUS = 1 << 25
+    """Several tracks fit its claim as well: bound to none."""
+    POSITION = 1 << 32
+    """Sensors see it elsewhere than it claims."""
+    GHOST = 1 << 33
+    """Sensors that should see what it claims see nothing."""
+    TWO_PLACES = 1 << 34
+    KINEMATICS = 1 << 35
+    RSSI = 1 << 36
+    CLOCK = 1 << 37
+    HEIGHT_LAW = 1 << 38
+    FORM = 1 << 39
+    PILOT_PLACE = 1 << 40
+    POSITION_UNTRUSTED = 1 << 41
+    """Satellite navigation is disturbed over an area: a victim, no forger."""
+    FLOOD = 1 << 42
+    """One of many new identities that one receiver heard at once."""
+    TRANSMITTER = 1 << 43
+    """One transmitter sends several identities."""
+
+
+class UasClass(IntEnum):
+    """Class by mass and performance: Interim Regulations (2024-01-01), article 62."""
+
+    UNKNOWN = 0
+    MICRO = 1
+    LIGHT = 2
+    SMALL = 3
+    MEDIUM = 4
+    LARGE = 5
+
+
+class Standing(IntEnum):
+    """What an operator's staff think of who flies."""
+
+    NEUTRAL = 0
+    TRUSTED = 1
+    BLACKLISTED = 2
+
+
+class PilotSource(IntEnum):
+    """Whence the place of a pilot is known, best first."""
+
+    NONE = 0
+    LIVE = 1
+    """The drone reports where its controller is."""
+    TAKE_OFF = 2
+    """The drone reports where it took off."""
+    BEARINGS = 3
+    """Radio direction finders crossed."""
+    TRACK = 4
+    """The first of its track, carried back to the ground."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heights(Columns):
     """Height of each track in three references; NaN where unknown, never guessed."""
@@ -61,8 +165,13 @@ class Identities(Columns):
     ``p_heard`` is the probability that a live receiver would have heard it in the last 10 s;
     ``heard_ns`` when its identity was last heard (-1 never); ``n_receivers`` how many receivers
     heard it in the last 10 s; ``plan`` row of the plan that matches (-1 none); ``pilot_lat``,
-    ``pilot_lon`` degrees; ``needs_approval`` 1 where a flight here needs one; ``approval_zone``
-    row of the zone that asks for it (-1: the general height limit).
+    ``pilot_lon`` degrees, ``pilot_sd`` m, ``pilot_source`` `PilotSource`; ``needs_approval`` 1
+    where a flight here needs one; ``approval_zone`` row of the zone that asks for it (-1: the
+    general height limit). ``why`` bits of `Why`. ``deviation_m`` how far outside its plan, beside
+    it and above (below: negative), 0 inside; ``late_s`` seconds after the end of the plan's window,
+    before its start negative, 0 within. ``spoof_llr`` log-likelihood that it is not where it
+    claims, against that it is. ``uas_class`` `UasClass`, ``standing`` `Standing` of its operator;
+    ``emergency`` 1 where it declares one.
     """
 
     verdict: U1 = column("u1")
@@ -77,6 +186,15 @@ class Identities(Columns):
     mark: I8 = column("i8", blank=-1)
     pilot_lat: F8 = column("f8")
     pilot_lon: F8 = column("f8")
+    pilot_sd: F8 = column("f8")
+    pilot_source: U1 = column("u1")
+    why: I8 = column("i8")
+    deviation_m: F8 = column("f8", 2)
+    late_s: F8 = column("f8")
+    spoof_llr: F8 = column("f8")
+    uas_class: U1 = column("u1")
+    standing: U1 = column("u1")
+    emergency: U1 = column("u1")
 
 
 class ZoneKind(IntEnum):

@@ -168,16 +168,19 @@ def test_no_sensors_cover_nothing():
 
 def test_verdict_is_the_first_row_that_holds():
     order = [
-        Verdict.MANNED, Verdict.DARK, Verdict.UNIDENTIFIED, Verdict.UNDECIDED,
-        Verdict.UNREGISTERED, Verdict.UNAUTHORISED, Verdict.AUTHORISED, Verdict.CLAIMED,
+        Verdict.MANNED, Verdict.SPOOFED, Verdict.DARK, Verdict.UNIDENTIFIED,
+        Verdict.UNDECIDED, Verdict.UNREGISTERED, Verdict.UNAUTHORISED, Verdict.AUTHORISED,
+        Verdict.CLAIMED,
     ]  # fmt: skip
     seen = set()
-    for flags in itertools.product([False, True], repeat=8):
-        manned, named, dark, covered, needs, planned, independent, watched = flags
+    for flags in itertools.product([False, True], repeat=9):
+        manned, named, dark, covered, needs, planned, independent, watched, false = flags
         for registered in Registered:
             naive = Verdict.UNDECIDED
             if manned:
                 naive = Verdict.MANNED
+            elif false:
+                naive = Verdict.SPOOFED
             elif not named:
                 naive = Verdict.UNDECIDED if covered else Verdict.UNIDENTIFIED
                 naive = Verdict.DARK if dark else naive
@@ -199,6 +202,6 @@ def test_verdict_is_the_first_row_that_holds():
 @pytest.mark.parametrize("n", [0, 3])
 def test_verdicts_have_one_per_row(n):
     no = np.zeros(n, bool)
-    made = verdicts(Evidence(no, no, no, no, np.zeros(n, np.uint8), no, no, no, no))
+    made = verdicts(Evidence(no, no, no, no, np.zeros(n, np.uint8), no, no, no, no, no))
     assert made.dtype == np.uint8
     assert made.tolist() == [Verdict.UNIDENTIFIED] * n

@@ -207,6 +207,7 @@ class Airspace:
         dark &= may_be_dark
         memory.dark[:] = dark
 
+        contradicted = np.zeros(len(air), np.bool_)
         verdict = verdicts(
             Evidence(
                 manned=manned,
@@ -218,10 +219,12 @@ class Airspace:
                 planned=plan >= 0,
                 independent=independent,
                 watched=self._watchers.reaches(places.flat, heights.hae[air], live),
+                contradicted=contradicted,
             )
         )
         claimed = named | aircraft
         status = np.where(independent, ClaimStatus.CORROBORATED, ClaimStatus.CLAIMED)
+        status[contradicted] = ClaimStatus.CONTRADICTED
         identities.verdict[air] = verdict
         identities.status[air] = np.where(claimed, status, ClaimStatus.NONE)
         identities.registered[air] = registered

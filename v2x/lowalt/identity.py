@@ -258,6 +258,8 @@ class Evidence(NamedTuple):
     """An independent sensor fed the track in the last 5 s."""
     watched: B1
     """A live independent sensor covers the place."""
+    contradicted: B1
+    """Tests of its claim say that it is not what or where it claims."""
 
 
 def verdicts(e: Evidence) -> U1:
@@ -269,6 +271,7 @@ def verdicts(e: Evidence) -> U1:
     """
     rules = (
         (e.manned, Verdict.MANNED),
+        (e.contradicted, Verdict.SPOOFED),
         (~e.named & e.dark, Verdict.DARK),
         (~e.named & ~e.covered, Verdict.UNIDENTIFIED),
         (~e.named, Verdict.UNDECIDED),
