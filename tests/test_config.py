@@ -80,8 +80,18 @@ def test_a_closed_coverage_and_one_with_a_dent_are_taken(tmp_path):
 def test_a_file_sink_without_its_file_and_two_sinks_of_one_name_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"v2x\.toml: sinks\.0\.path: "):
         load(tmp_path, GOOD + '[[sinks]]\nkind = "jsonl"\n')
+    with pytest.raises(ConfigError, match=r"v2x\.toml: sinks\.0\.url: "):
+        load(tmp_path, GOOD + '[[sinks]]\nkind = "webhook"\n')
     with pytest.raises(ConfigError, match=r"v2x\.toml: sinks: name: used twice: kafka"):
         load(tmp_path, GOOD + '[[sinks]]\nkind = "kafka"\n' * 2)
+
+
+def test_secrets_of_webhooks_may_come_from_the_environment(tmp_path):
+    path = tmp_path / "v2x.toml"
+    path.write_text(GOOD + '[[sinks]]\nkind = "webhook"\nurl = "https://x.example"\n')
+    config = load_config(path, {"V2X_WEBHOOK_SECRETS": "whsec_b, whsec_a"})
+    assert config.sinks[0].secrets == ("whsec_b", "whsec_a")
+    assert "whsec" not in repr(config)
 
 
 def test_what_shows_only_when_the_pipeline_is_built_is_named_with_its_file_too(tmp_path):

@@ -277,16 +277,29 @@ class KafkaSettings(_Section):
 class SinkSettings(_Section):
     """One destination of alerts."""
 
-    kind: Literal["jsonl", "kafka"] = Field(description="jsonl: a file; kafka: the alerts topic")
+    kind: Literal["jsonl", "kafka", "webhook"] = Field(
+        description="jsonl: a file; kafka: the alerts topic; webhook: a URL"
+    )
     name: str | None = Field(None, description="name in counters; default: its kind")
     path: str | None = Field(None, validate_default=True, description="file, for jsonl")
+    url: str | None = Field(None, validate_default=True, description="address, for webhook")
+    secrets: tuple[str, ...] = Field(
+        (),
+        repr=False,
+        description="`whsec_...`, newest first, for webhook; V2X_WEBHOOK_SECRETS wins (commas)",
+    )
+    allow: tuple[str, ...] = Field(
+        (), description="networks a webhook may reach though they are not public or encrypted"
+    )
+    ca_file: str | None = Field(None, description="certificates that sign the webhook's")
 
-    @field_validator("path")
+    @field_validator("path", "url")
     @classmethod
-    def _has_a_file(cls, path: str | None, info: ValidationInfo) -> str | None:
-        if info.data.get("kind") == "jsonl" and not path:
-            raise ValueError("the file of a jsonl sink is not set")
-        return path
+    def _is_there(cls, value: str | None, info: ValidationInfo) -> str | None:
+        kind = info.data.get("kind")
+        if {"jsonl": "path", "webhook": "url"}.get(kind or "") == info.field_name and not value:
+            raise ValueError(f"a {kind} sink needs it")
+        return value
 
 
 class Config(_Section):
@@ -379,6 +392,10 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
         for key in ("username", "password"):
             if (value := around.get(f"V2X_MQTT_{key.upper()}")) and isinstance(broker, dict):
                 broker[key] = value
+    secrets, sinks = around.get("V2X_WEBHOOK_SECRETS", ""), tree.get("sinks")
+    for sink in sinks if secrets and isinstance(sinks, list) else ():
+        if isinstance(sink, dict) and sink.get("kind") == "webhook":
+            sink["secrets"] = [secret.strip() for secret in secrets.split(",")]
     return config_from(tree, str(path), path.parent)
 
 

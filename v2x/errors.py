@@ -35,7 +35,14 @@ class StoreError(V2XError):
 
 
 class RetryLater(V2XError):
-    """A destination did not take the alert now; the same call may succeed later."""
+    """A destination did not take the alert now; the same call may succeed later.
+
+    `after_s` is how long it asks to be left alone, seconds; 0: it did not say.
+    """
+
+    def __init__(self, text: str, after_s: float = 0.0) -> None:
+        super().__init__(text)
+        self.after_s = after_s
 
 
 class GiveUp(V2XError):

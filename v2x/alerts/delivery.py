@@ -160,7 +160,7 @@ class Worker:
         except RetryLater as e:
             self.failures += 1
             self.last_error = str(e)
-            at = self._clock() + backoff_s(row.key, row.attempts)
+            at = self._clock() + max(backoff_s(row.key, row.attempts), e.after_s)
             self._store.retry(self.name, row.key, at, str(e))
             return False
         except GiveUp as e:

@@ -34,6 +34,7 @@ CONFIG_NAME = "v2x.toml"
 """Name of the configuration among the attachments of a drive."""
 
 _PASSWORD = re.compile(rb"""(\bpassword["']?\s*=\s*)("(?:[^"\\\n]|\\.)*"|'[^'\n]*')""")
+_SECRET = re.compile(rb"whsec_[A-Za-z0-9+/=]*")
 
 
 class Transport(Protocol):
@@ -200,7 +201,7 @@ def _check(config: Config) -> None:
 
 
 def carried(config: Config) -> dict[str, bytes]:
-    """Configuration, its passwords emptied, and the files that it names, as a drive carries them.
+    """Configuration without its passwords and secrets, and its files, as a drive carries them.
 
     Raises
     ------
@@ -209,7 +210,8 @@ def carried(config: Config) -> dict[str, bytes]:
     """
     if not config.origin:
         raise ConfigError("a drive carries its configuration, and this one is in no file")
-    files = {CONFIG_NAME: _PASSWORD.sub(rb'\1""', Path(config.origin).read_bytes())}
+    told = _PASSWORD.sub(rb'\1""', Path(config.origin).read_bytes())
+    files = {CONFIG_NAME: _SECRET.sub(b"", told)}
     airspace = config.airspace
     names = [airspace.zones, airspace.registry, airspace.plans, *config.mapping_files]
     for name in names:

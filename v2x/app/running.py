@@ -23,6 +23,7 @@ from v2x.alert import Alert, Sink
 from v2x.alerts.delivery import Worker
 from v2x.alerts.sinks.jsonl import JsonLines
 from v2x.alerts.sinks.kafka import KafkaAlerts
+from v2x.alerts.sinks.webhook import Webhook
 from v2x.alerts.store import Store
 from v2x.app.checkpoint import CheckpointError, Checkpoints, Context
 from v2x.app.pipeline import Pipeline
@@ -258,6 +259,19 @@ def _sinks(config: Config) -> list[Sink]:
             path = config.file(settings.path)
             assert path is not None  # the configuration refuses a jsonl sink without a path
             made.append(JsonLines(path, name))
+        elif settings.kind == "webhook":
+            assert settings.url is not None  # likewise a webhook without a URL
+            authorities = config.file(settings.ca_file)
+            made.append(
+                Webhook(
+                    settings.url,
+                    settings.secrets,
+                    settings.allow,
+                    source=f"v2x/{config.site.name}",
+                    name=name,
+                    authorities=None if authorities is None else str(authorities),
+                )
+            )
         else:
             options = connection(config.kafka)
             bootstrap = ",".join(options.pop("bootstrap_servers"))

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgpack
 
 from v2x.alert import Alert, Delivery
+from v2x.alerts import envelope
 from v2x.errors import ConfigError, GiveUp, RetryLater
 from v2x.frames import Frame
 
@@ -193,27 +194,6 @@ def _connected(settings: Mapping[str, Any]) -> Any:
 
 
 def cloud_event(alert: Alert, source: str, content_type: str) -> Headers:
-    """Attributes of the CloudEvents 1.0 Kafka binding, binary mode, all from the record."""
-    body = alert.body
-    told = {
-        "content-type": content_type,
-        "ce_specversion": "1.0",
-        "ce_id": f"{alert.id}.{alert.rev}",
-        "ce_type": "v2x.alert.v1",
-        "ce_source": source,
-        "ce_time": body["event_time"],
-        "ce_subject": alert.id,
-        "ce_partitionkey": alert.id,
-        "ce_sequence": str(alert.rev),
-        "ce_alerttype": alert.type,
-        "ce_severity": str(alert.severity),
-        "ce_condition": alert.condition,
-        "ce_state": body["state"],
-        "ce_drill": _bool(body["drill"]),
-        "ce_replay": _bool(body["replay"]),
-    }
-    return [(name, text.encode()) for name, text in told.items()]
-
-
-def _bool(value: bool) -> str:
-    return "true" if value else "false"
+    """Attributes of the CloudEvents 1.0 Kafka binding, binary mode."""
+    told = {f"ce_{name}": text for name, text in envelope.attributes(alert, source).items()}
+    return [(name, text.encode()) for name, text in {"content-type": content_type, **told}.items()]
