@@ -10,8 +10,8 @@ from scipy.optimize import linear_sum_assignment
 
 from tests.scoring import naive
 from tests.scoring.scenes import NOTHING, corrupted, frames
+from v2x.assignment import assign, pairs_within
 from v2x.scoring import Frames, score
-from v2x.scoring.assignment import assign, pairs_within
 
 
 @pytest.mark.parametrize("seed", range(6))

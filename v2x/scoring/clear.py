@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from v2x.assignment import assign
 from v2x.columns import F8, I4, I8
-from v2x.scoring.assignment import assign
 from v2x.scoring.frames import Near
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from v2x.assignment import pairs_within
 from v2x.columns import F8, I4, I8
-from v2x.scoring.assignment import pairs_within
 
 
 @dataclass(frozen=True)

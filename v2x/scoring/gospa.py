@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from v2x.assignment import assign
 from v2x.columns import B1, F8, I8
-from v2x.scoring.assignment import assign
 from v2x.scoring.frames import Frames, Near
 
 

@@ -10,8 +10,8 @@ from math import nan, sqrt
 
 import numpy as np
 
+from v2x.assignment import assign
 from v2x.columns import B1, F8
-from v2x.scoring.assignment import assign
 from v2x.scoring.frames import Near, couples
 
 THRESHOLDS = np.arange(1, 20) * 0.05
