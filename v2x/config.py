@@ -45,6 +45,9 @@ class Site(_Section):
     lon: Finite | None = Field(None, ge=-180, le=180, description="origin, degrees WGS-84")
     hae_m: Finite = Field(0.0, description="origin, metres above the ellipsoid")
     ground_amsl_m: Finite = Field(3.0, description="ground above mean sea level, metres")
+    qnh_hpa: Finite | None = Field(
+        None, gt=850, lt=1100, description="air pressure at sea level, where no emitters show it"
+    )
 
 
 class Grid(_Section):
@@ -132,6 +135,15 @@ class SensorSettings(_Section):
     cipher: tuple[U32, U32, U32] | None = Field(
         None, description="M1, IA1 and IC1 of a platform that encrypts JT/T 809", repr=False
     )
+    hears_low_m: Finite = Field(
+        1000.0, gt=0, description="range at which a Remote ID receiver hears half, near the ground"
+    )
+    hears_high_m: Finite = Field(
+        3000.0, gt=0, description="the same for drones 50 m above ground and more"
+    )
+    p_hear: Finite = Field(
+        0.95, gt=0, lt=1, description="share of broadcasts that a Remote ID receiver hears close by"
+    )
 
     @field_validator("name")
     @classmethod
@@ -194,6 +206,9 @@ class SensorSettings(_Section):
             edition=self.edition,
             mapping="" if self.mapping is None else self.mapping.text(),
             cipher=self.cipher,
+            hears_low_m=self.hears_low_m,
+            hears_high_m=self.hears_high_m,
+            p_hear=self.p_hear,
         )
 
 

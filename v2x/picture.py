@@ -162,12 +162,16 @@ class Heights(Columns):
 class Identities(Columns):
     """Identity of each track as lowalt sees it.
 
+    ``ident`` the Remote ID identity that is its own by motion and by what it carries (-1 none),
+    ``named_ns`` since when;
     ``p_heard`` is the probability that a live receiver would have heard it in the last 10 s;
     ``heard_ns`` when its identity was last heard (-1 never); ``n_receivers`` how many receivers
-    heard it in the last 10 s; ``plan`` row of the plan that matches (-1 none); ``pilot_lat``,
+    heard it in the last 10 s; ``plan`` row of the plan that it flies, or comes nearest to (-1 none
+    names it at this time); ``pilot_lat``,
     ``pilot_lon`` degrees, ``pilot_sd`` m, ``pilot_source`` `PilotSource`; ``needs_approval`` 1
     where a flight here needs one; ``approval_zone`` row of the zone that asks for it (-1: the
-    general height limit). ``why`` bits of `Why`. ``deviation_m`` how far outside its plan, beside
+    general height limit), ``approval_agl_m`` the height above ground from which its class needs
+    one. ``why`` bits of `Why`. ``deviation_m`` how far outside its plan, beside
     it and above (below: negative), 0 inside; ``late_s`` seconds after the end of the plan's window,
     before its start negative, 0 within. ``spoof_llr`` log-likelihood that it is not where it
     claims, against that it is. ``uas_class`` `UasClass`, ``standing`` `Standing` of its operator;
@@ -177,12 +181,15 @@ class Identities(Columns):
     verdict: U1 = column("u1")
     status: U1 = column("u1")
     registered: U1 = column("u1")
+    ident: I8 = column("i8", blank=-1)
+    named_ns: I8 = column("i8", blank=-1)
     heard_ns: I8 = column("i8", blank=-1)
     n_receivers: U1 = column("u1")
     p_heard: F8 = column("f8")
     plan: I4 = column("i4", blank=-1)
     needs_approval: U1 = column("u1")
     approval_zone: I4 = column("i4", blank=-1)
+    approval_agl_m: F8 = column("f8")
     mark: I8 = column("i8", blank=-1)
     pilot_lat: F8 = column("f8")
     pilot_lon: F8 = column("f8")

@@ -80,6 +80,9 @@ class Sensor:
         How its frames are to be read, for format ``json``: `v2x.mapping.JsonMapping.text`.
     cipher
         M1, IA1 and IC1 of JT/T 809: secrets of the platform that sends.
+    hears_low_m, hears_high_m, p_hear
+        Of a Remote ID receiver: range at which it hears half of what it hears close by, for drones
+        near the ground and for those with a free line of sight; and how much it hears close by.
     """
 
     name: str
@@ -113,6 +116,9 @@ class Sensor:
     edition: str = "auto"
     mapping: str = ""
     cipher: tuple[int, int, int] | None = field(default=None, repr=False)
+    hears_low_m: float = 1000.0
+    hears_high_m: float = 3000.0
+    p_hear: float = 0.95
 
     def __post_init__(self) -> None:
         if not self.name:

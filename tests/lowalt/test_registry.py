@@ -3,19 +3,24 @@ import json
 import numpy as np
 import pytest
 
-from tests.lowalt.scenes import DRONE, OTHER, SECOND, T0, TILE, box, lonlat, zone
+from tests.lowalt.scenes import DRONE, OTHER, SECOND, T0
 from v2x.errors import ConfigError
-from v2x.lowalt.heights import in_all_references
-from v2x.lowalt.registry import PlanIndex, Plans, Registry, load_plans, load_registry
-from v2x.lowalt.volumes import Places, ZoneIndex
-from v2x.lowalt.zones import Zones
+from v2x.lowalt.registry import Registry, load_registry, registry_from
 from v2x.observations import ident_of
+from v2x.picture import Standing, UasClass
 
 UAS = {"ident": DRONE, "mark": "12345678", "class": "light", "owner": "somebody"}
-WINDOW = {"valid_from": "2026-05-01T08:00:00+08:00", "valid_to": "2026-05-01T09:00:00+08:00"}
-BAND = {"floor_m": 0, "floor_ref": "agl", "ceiling_m": 150, "ceiling_ref": "agl"}
-PLAN = {"id": "P1", "idents": [DRONE], "polygon": box(0, 0, 500, 500), **WINDOW, **BAND}
-ZONES = Zones.of([zone("Z1", [box(0, 0, 1000, 1000)], ceiling_m=90.0, ceiling_ref="agl")])
+OPERATOR = {
+    "id": "OP-7",
+    "name": "somebody",
+    "history": [
+        {"standing": "trusted", "reason": "two years", "author": "li",
+         "at": "2026-01-01T00:00:00Z"},
+        {"standing": "blacklisted", "reason": "flew at night", "author": "wu",
+         "at": "2026-04-01T00:00:00Z"},
+    ],
+}  # fmt: skip
+FRIEND = {"ident": OTHER, "reason": "police", "author": "li", "until": "2026-05-01T01:00:00Z"}
 
 
 def without(tree, *keys):
@@ -28,28 +33,14 @@ def registry(path, *uas, **members):
     return load_registry(path)
 
 
-def plans(path, *entries):
-    path.write_text(json.dumps({"plans": list(entries)}), "utf-8")
-    return load_plans(path, ZONES)
-
-
-def where(east, north, agl) -> Places:
-    lon, lat = np.array(lonlat([(east, north)]))[:1].T
-    levels = in_all_references(lat, lon, np.array([agl]), "agl", 3.0)
-    return ZoneIndex(Zones(), TILE).places(lat, lon, *levels.T)
-
-
-def matched(made: Plans, ident=DRONE, east=100.0, north=100.0, agl=60.0, t_ns=T0) -> str | None:
-    row = PlanIndex(made, TILE).match(t_ns, where(east, north, agl), np.array([ident_of(ident)]))[0]
-    return None if row < 0 else made.ids[row]
-
-
 def test_registry_knows_whom_it_holds(tmp_path):
     made = registry(tmp_path / "r.json", UAS, UAS | {"ident": "rid:B", "mark": "00000001"})
     assert [u.ident for u in made.uas] == [DRONE, "rid:B"]
     assert made.uas[0].uas_class == "light"
     asked = np.array([ident_of(DRONE), ident_of(OTHER), -1])
-    assert made.holds(asked).tolist() == [True, False, False]
+    known = made.known(T0, asked)
+    assert known.held.tolist() == [True, False, False]
+    assert known.uas_class.tolist() == [UasClass.LIGHT, UasClass.UNKNOWN, UasClass.UNKNOWN]
 
 
 def test_registry_is_fresh_for_a_day():
@@ -91,78 +82,96 @@ def test_registry_without_date_or_list_is_refused(tmp_path, members, words):
         registry(tmp_path / "r.json", **members)
 
 
-def test_plan_matches_only_on_identity_and_window_and_volume_together(tmp_path):
-    made = plans(tmp_path / "p.json", PLAN)
+def whole(**members):
+    tree = {"as_of": "2026-05-01T00:00:00Z", "uas": [UAS | {"operator": "OP-7"}],
+            "operators": [OPERATOR], "friends": [FRIEND]}  # fmt: skip
+    return registry_from("r.json", tree | members)
+
+
+def standing(made: Registry, ident=DRONE, t_ns=T0) -> Standing:
+    return Standing(made.known(t_ns, np.array([ident_of(ident)])).standing[0])
+
+
+def test_newest_word_on_an_operator_holds_for_its_drones_and_the_older_ones_stay():
+    made = whole()
+    assert standing(made) == Standing.BLACKLISTED
+    assert standing(made, OTHER) == Standing.NEUTRAL
+    assert [word.author for word in made.operators[0].history] == ["li", "wu"]
+    assert made.operators[0].history[1].reason == "flew at night"
+    assert made.fleets == {"OP-7": (ident_of(DRONE),)}
+
+
+def test_friend_is_one_until_his_time_is_over():
     hour = 3600 * SECOND
-    assert matched(made) == "P1"
-    assert matched(made, ident=OTHER) is None
-    assert matched(made, t_ns=T0 - 1) is None
-    assert matched(made, t_ns=T0 + hour) is None
-    assert matched(made, east=501.0) is None
-    assert matched(made, agl=151.0) is None
-    assert matched(made, agl=np.nan) is None
-
-
-def test_window_of_one_plan_and_volume_of_another_do_not_add_up(tmp_path):
-    later = {"valid_from": "2026-05-01T09:00:00+08:00", "valid_to": "2026-05-01T10:00:00+08:00"}
-    made = plans(
-        tmp_path / "p.json",
-        PLAN,
-        PLAN | later | {"id": "P2", "polygon": box(600, 0, 900, 500)},
-        PLAN | {"id": "P3", "idents": [OTHER], "polygon": box(600, 0, 900, 500)},
-    )
-    assert matched(made, east=700.0) is None
-    assert matched(made, east=700.0, ident=OTHER) == "P3"
-    assert matched(made, east=700.0, t_ns=T0 + 3600 * SECOND) == "P2"
-
-
-def test_plan_may_name_a_zone_and_takes_its_band_unless_it_has_its_own(tmp_path):
-    plan = without(PLAN, "polygon", *BAND) | {"zone": "Z1"}
-    made = plans(tmp_path / "p.json", plan)
-    assert [matched(made, agl=agl, east=900.0) for agl in (89.0, 91.0)] == ["P1", None]
-    made = plans(tmp_path / "p.json", plan | BAND)
-    assert [matched(made, agl=agl, east=900.0) for agl in (91.0, 151.0)] == ["P1", None]
-
-
-def test_swarm_of_one_plan_matches_each_and_no_stranger(tmp_path):
-    swarm = [f"rid:SWARM{k:04d}" for k in range(200)]
-    made = plans(tmp_path / "p.json", PLAN | {"idents": swarm}, PLAN | {"id": "P0"})
-    one = where(100, 100, 60)
-    places = Places(np.repeat(one.flat, 201, axis=0), np.repeat(one.heights, 201, axis=0))
-    idents = np.array([ident_of(text) for text in [*swarm, OTHER]])
-    rows = PlanIndex(made, TILE).match(T0, places, idents)
-    assert rows.tolist() == [1] * 200 + [-1]
-
-
-def test_of_two_plans_that_match_the_first_by_id_is_named(tmp_path):
-    made = plans(tmp_path / "p.json", PLAN | {"id": "P2"}, PLAN)
-    assert made.ids == ("P1", "P2")
-    assert matched(made) == "P1"
-
-
-def test_no_plans_match_nobody():
-    assert matched(Plans()) is None
+    asked = np.array([ident_of(OTHER), ident_of(DRONE)])
+    assert whole().known(T0 + hour - 1, asked).friend.tolist() == [True, False]
+    assert whole().known(T0 + hour, asked).friend.tolist() == [False, False]
 
 
 @pytest.mark.parametrize(
-    ("entry", "words"),
+    ("members", "words"),
     [
-        (without(PLAN, "valid_to"), "valid_from and valid_to are both needed"),
-        (PLAN | {"valid_to": WINDOW["valid_from"]}, "valid_from is not before valid_to"),
-        (PLAN | {"idents": []}, "idents must be a list"),
-        (PLAN | {"idents": [7]}, "idents must be a list of one text"),
-        (PLAN | {"idents": ["808:1"]}, "ident '808:1' is not 'rid:'"),
-        (PLAN | {"zone": "Z1"}, "give one of zone and polygon"),
-        (without(PLAN, "polygon"), "give one of zone and polygon"),
-        (without(PLAN, "polygon") | {"zone": "Z9"}, "zone 'Z9' is not in the zone file"),
-        (without(PLAN, "ceiling_m"), "ceiling_m is missing"),
-        (without(PLAN, "floor_ref"), "floor_ref is missing"),
-        (PLAN | {"polygon": PLAN["polygon"][:-1]}, "ring 0: not closed"),
-        (without(PLAN, "id"), "id must be a text"),
-        (PLAN | {"id": "P0"}, "id 'P0' is there twice"),
+        ({"operators": []}, "uas 0: operator 'OP-7' is not in operators"),
+        ({"operators": [OPERATOR, OPERATOR]}, "operators 1: id 'OP-7' is there twice"),
+        ({"operators": [OPERATOR | {"history": OPERATOR["history"][::-1]}]}, "not in the order of"),
+        ({"operators": [OPERATOR | {"history": [{"standing": "good"}]}]}, "'good' is none of neut"),
+        ({"operators": [OPERATOR | {"history": [{"standing": "trusted"}]}]}, "reason must be"),
+        ({"friends": [without(FRIEND, "until")]}, "friends 0: until is missing"),
+        ({"friends": [without(FRIEND, "reason")]}, "friends 0: reason must be a text"),
+        ({"friends": [FRIEND | {"ident": "7"}]}, "friends 0: ident '7'"),
+        ({"friends": 7}, "friends must be a list"),
     ],
 )
-def test_unclear_plan_is_refused_with_file_and_plan(tmp_path, entry, words):
-    with pytest.raises(ConfigError, match=words) as e:
-        plans(tmp_path / "p.json", PLAN | {"id": "P0"}, entry)
-    assert f"{tmp_path / 'p.json'}: plan 1" in str(e.value)
+def test_unclear_operator_or_friend_is_refused(members, words):
+    with pytest.raises(ConfigError, match=words):
+        whole(**members)
+
+
+def test_word_on_an_operator_is_added_and_never_replaces_what_was_said():
+    word = {"standing": "neutral", "reason": "paid", "author": "wu", "at": "2026-04-30T00:00:00Z"}
+    made = whole().changed("frame", {"op": "put", "operator": {"id": "OP-7", "history": [word]}})
+    assert standing(made) == Standing.NEUTRAL
+    assert [w.standing for w in made.operators[0].history] == [
+        Standing.TRUSTED, Standing.BLACKLISTED, Standing.NEUTRAL,
+    ]  # fmt: skip
+    assert made.operators[0].name == "somebody"
+
+
+def test_entries_are_put_and_removed_one_by_one_and_a_whole_file_replaces_all():
+    made = whole()
+    new = UAS | {"ident": OTHER, "mark": "00000001", "class": "micro"}
+    made = made.changed("f", {"op": "put", "uas": new, "as_of": "2026-05-02T00:00:00Z"})
+    assert [uas.ident for uas in made.uas] == sorted([DRONE, OTHER])
+    assert made.as_of_ns == T0 + 24 * 3600 * SECOND
+    made = made.changed("f", {"op": "put", "uas": new | {"class": "small"}})
+    assert len(made.uas) == 2
+    made = made.changed("f", {"op": "remove", "id": DRONE})
+    assert [uas.uas_class for uas in made.uas] == ["small"]
+    made = made.changed("f", {"op": "remove", "of": "friends", "id": OTHER})
+    assert made.friends == ()
+    made = made.changed("f", {"as_of": "2026-05-03T00:00:00Z", "uas": []})
+    assert (made.uas, made.operators) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"op": "remove", "id": OTHER}, "no entry of uas is named"),
+        ({"op": "remove", "id": "OP-7", "of": "operators"}, "operator 'OP-7' is not in operators"),
+        ({"op": "put"}, "put needs one of uas, operator, friend"),
+        ({"op": "put", "uas": UAS, "friend": FRIEND}, "put needs one of"),
+        ({"op": "put", "uas": UAS | {"mark": "x"}}, "mark 'x'"),
+        ({"op": "burn"}, "op 'burn' is none of"),
+        ({"uas": []}, "as_of is missing"),
+    ],
+)
+def test_refused_change_names_what_is_wrong_and_leaves_the_registry(document, words):
+    made = whole()
+    with pytest.raises(ConfigError, match=words):
+        made.changed("frame", document)
+    assert made == whole()
+
+
+def test_registry_comes_back_from_its_source():
+    made = whole().changed("f", {"op": "put", "uas": UAS | {"ident": OTHER, "mark": "00000001"}})
+    assert registry_from("state", made.source) == made

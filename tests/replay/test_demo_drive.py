@@ -11,7 +11,8 @@ from v2x.geodesy import undulation
 from v2x.ingest.decoding import PROCESSED, Decoding
 from v2x.ingest.drive import DriveSource, attachments
 from v2x.ingest.timestamps import SECOND, parse_iso
-from v2x.lowalt.registry import PlanIndex, load_plans, load_registry
+from v2x.lowalt.plans import PlanIndex, load_plans
+from v2x.lowalt.registry import load_registry
 from v2x.lowalt.volumes import ZoneIndex
 from v2x.lowalt.zone_files import load_zones
 from v2x.observations import Kind, ident_of
@@ -270,8 +271,8 @@ def test_the_airliner_is_an_aircraft_by_its_category(rows, config):
 def test_registry_knows_the_honest_drones(folder):
     registry = load_registry(folder / "registry.json")
     assert registry.fresh(START_NS + 300 * SECOND)
-    held = registry.holds(np.array([ident_of(text) for text in DRONES]))
-    assert held.tolist() == [True, True, False]
+    known = registry.known(START_NS, np.array([ident_of(text) for text in DRONES]))
+    assert known.held.tolist() == [True, True, False]
 
 
 def test_product_ids_have_20_characters_of_the_standard():
@@ -291,12 +292,14 @@ def test_only_the_delivery_flies_in_a_plan(folder, config, world):
         amsl = hae - undulation(lat, lon)
         places = zones.places(lat, lon, hae, amsl, hae - GROUND_HAE_M)
         idents = np.full(len(lat), ident_of(text))
-        flown = np.concatenate(
-            [
-                plans.match(START_NS + round(t * SECOND), places.take(np.array([i])), idents[:1])
-                for i, t in enumerate(path.t_s)
-            ]
-        )
+        exact = np.zeros(1)
+        fits = [
+            plans.fit(
+                START_NS + round(t * SECOND), places.take(np.array([i])), idents[:1], exact, exact
+            )
+            for i, t in enumerate(path.t_s)
+        ]
+        flown = np.array([fit.plan[0] if fit.keeps[0] else -1 for fit in fits])
         assert (flown == (0 if name == "delivery" else -1)).all(), name
 
 

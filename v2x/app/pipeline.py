@@ -30,7 +30,8 @@ from v2x.ingest.formats import format_named
 from v2x.ingest.reorder import Reorder, Slice
 from v2x.ingest.timestamps import SECOND
 from v2x.lowalt.airspace import Airspace
-from v2x.lowalt.registry import load_plans, load_registry
+from v2x.lowalt.plans import load_plans
+from v2x.lowalt.registry import load_registry
 from v2x.lowalt.volumes import ZoneIndex
 from v2x.lowalt.zone_files import load_zones
 from v2x.lowalt.zones import Zones
@@ -245,14 +246,13 @@ class Pipeline:
         began = time.perf_counter()
         if piece.gap:
             self._tracker.reset()
-        plots, refused = place(
-            piece.observations, piece.readings, self.tile, self.sensors, self._ground_hae_m
-        )
+        rows = self.airspace.levels.complete(piece.t_ns, piece.observations, piece.readings)
+        plots, refused = place(rows, piece.readings, self.tile, self.sensors, self._ground_hae_m)
         self.counts.rows["refused_unplaced"] += refused
         self.counts.rows["used"] += len(plots)
         tracks = self._tracker.step(plots, piece.t_ns)
         devices = self._heard.devices(piece)
-        low = self.airspace.judge(piece.t_ns, tracks, piece.readings, devices, self._idents)
+        low = self.airspace.judge(piece.t_ns, tracks, piece.readings, devices, self._idents, rows)
         picture = Picture(
             t_ns=piece.t_ns,
             sensors=self.sensors,
@@ -320,6 +320,7 @@ def _airspace(config: Config, zones: Zones, sensors: SensorTable) -> Airspace:
         None if registry is None else load_registry(registry),
         None if plans is None else load_plans(plans, zones),
         ground,
+        float("nan") if config.site.qnh_hpa is None else config.site.qnh_hpa,
     )
 
 

@@ -1,286 +1,496 @@
-"""Identity: what was claimed and heard, whether it could have been heard, and the verdict.
+"""Who each aircraft or unknown object is, whether it may be there, and why that is the answer.
 
-A claim is only a claim. `Claims` remembers what receivers heard of each identity, in a bounded
-table; `Coverage` says where a live receiver would have heard one; `verdicts` turns both, with
-registry, plans and zones, into one word per track. All times are event times, so a replay gives
-the same words.
+Plan: receivers' words become `Claims`; claims are bound to tracks by how both move (`Binding`);
+coverage says what silence means (`Hearing`); registry and plans say who may fly. Out of all this
+comes one `Verdict` a track, with its reasons as bits of `Why`.
+
+What must be remembered from slice to slice is one row per track, found again by track id.
 """
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from v2x import polygons
-from v2x.columns import B1, F8, I4, I8, U1
-from v2x.picture import Registered, Verdict
-from v2x.readings import Name, Readings
-from v2x.sensors import SensorKind, SensorTable
-
-SECOND = 1_000_000_000
-CLAIM_LIFE_NS = 120 * SECOND
-"""A claim, and an aircraft's last word, count this long after they were last heard."""
-RECENT_NS = 10 * SECOND
-"""Receivers that heard an identity within this time are counted."""
-HEAR_WAIT_NS = 3 * SECOND
-"""A drone must broadcast at least once a second: three chances in a receiver's reach have passed.
-First form of the receivers' range law."""
-STRANGERS = 4096
-"""Identities kept that no independent sensor vouches for, and as many that one does."""
-
-_RID_NAMES = np.array(
-    [Name.RID_HEARD, Name.RID_REGISTERED, Name.RID_REGISTRATION, Name.PILOT, Name.RID_STATUS]
+from v2x.columns import B1, F8, I4, I8, U1, Columns, column
+from v2x.geodesy import Tile
+from v2x.lowalt.binding import Binding, Paths, contested, newest
+from v2x.lowalt.claims import CLAIM_LIFE_NS, EMERGENCIES, ON_GROUND, RECENT_NS, SECOND, Claims
+from v2x.lowalt.hearing import CHANCES, Coverage, Hearing
+from v2x.lowalt.plans import LATE_NS, LATERAL_M, VERTICAL_M, Fit, PlanIndex, Plans, normal_cdf
+from v2x.lowalt.registry import Known, Registry
+from v2x.lowalt.verdicts import Evidence, verdicts
+from v2x.lowalt.volumes import Places
+from v2x.observations import Kind, Observations
+from v2x.picture import (
+    ClaimStatus,
+    Heights,
+    Identities,
+    PilotSource,
+    Registered,
+    Standing,
+    UasClass,
+    Verdict,
+    Why,
 )
-_ON_GROUND = 1
-"""RID status "ground", the same code in GB 46750 item 015 and F3411 Location."""
+from v2x.readings import Readings
+from v2x.sensors import INDEPENDENT, SensorKind, SensorTable
+from v2x.tracks import Status, Tracks
+
+AIRBORNE_AGL_M = 5.0
+"""An object of unknown kind above this may be an aircraft; a dark one stays dark above it."""
+DARK_AGL_M = 10.0
+"""Above this a drone without identity is dark. Ours, as the one above."""
+STANDING_AGL_M = 2.0
+"""A drone that says it stands on the ground is believed below this."""
+GROUND_SD_M = 2.0
+"""The ground is where it is said to be, give or take this: the plain is flat."""
+MANNED_PROB = 0.8
+P_HEARD = 0.9
+LEAST_CHANCES = 3
+"""Seconds in which it could be heard before silence means anything: a broadcast a second is the
+law's word, how long one takes from the air to us is nobody's."""
+P_ABOVE = 0.9
+SAME_DRONE_M = 50.0
+"""Two tracks of one identity closer than this may be one drone, torn in two. Ours."""
+DENIED = 3
+"""Comparisons after which an identity that does not fit is taken off a track."""
+PILOT_SD_M = 30.0
+APPROVAL_AGL_M = np.array([120.0, 50.0, 120.0, 120.0, 0.0, 0.0])
+"""Height above ground from which a flight needs an approval in open airspace, by `UasClass`: 120 m
+for all (Interim Regulations on unmanned aircraft flight, in force 2024-01-01, article 19), 50 m for
+micro ones, and always for medium and large ones (article 31, as read). Unknown: as small."""
+
+RID, ICAO = 1, 2
+"""Schemes of identities that matter here; 0 none."""
+_INDEPENDENT_BITS = sum(1 << kind for kind in INDEPENDENT)
+_CLAIMED = ("said", "mark", "pilot", "pilot_live", "status", "uas_class")
 
 
-class Claims:
-    """Remote ID identities as receivers heard them, and aircraft by ADS-B; oldest out first.
+class Answer(NamedTuple):
+    """Identities by row, and which drones say that they stand and are believed, (n,)."""
 
-    Rows of the column attributes belong to an identity while it is kept: `rows` finds them.
+    identities: Identities
+    standing: B1
 
-    Attributes
-    ----------
-    last_ns : (r,) i8
-        When the identity was last heard.
-    heard_ns : (r, k) i8
-        The same per receiver; one shared column for sensors that are no Remote ID receivers.
-    said : (r,) u1
-        `Registered` by the mark: NO where the broadcast says "not registered".
-    mark : (r,) i8
-        Hash of the registration mark, -1 none.
-    pilot : (r, 2) f8
-        Degrees latitude, longitude; NaN unknown.
-    on_ground : (r,) u1
-        1 where the drone says that it stands.
-    evicted : int
-        Identities that had to go while they were still alive.
+
+@dataclass(frozen=True, slots=True)
+class _Memory(Columns):
+    """What is kept of each aircraft or unknown object; -1 never.
+
+    ``trail`` is where it was at the last whole seconds, newest first, metres; ``quiet`` 1 once it
+    was dark or unidentified, ``named_ns`` since when it has its name.
     """
 
-    def __init__(self, sensors: SensorTable, capacity: int = STRANGERS) -> None:
-        self._capacity = capacity
-        kinds = sensors.kinds()
-        receiver = kinds == SensorKind.REMOTE_ID
-        self._adsb = kinds == SensorKind.ADS_B
-        columns = int(receiver.sum()) + 1
-        self._column = np.where(receiver, np.cumsum(receiver) - 1, columns - 1).tolist()
-        rows = 2 * capacity
-        self.last_ns: I8 = np.full(rows, -1, np.int64)
-        self.heard_ns: I8 = np.full((rows, columns), -1, np.int64)
-        self.said: U1 = np.zeros(rows, np.uint8)
-        self.mark: I8 = np.full(rows, -1, np.int64)
-        self.pilot: F8 = np.full((rows, 2), np.nan)
-        self.on_ground: U1 = np.zeros(rows, np.uint8)
-        self.evicted = 0
-        # Insertion order is the order of last hearing: the first key is the oldest.
-        self._strangers: dict[int, int] = {}
-        self._vouched: dict[int, int] = {}
-        self._aircraft: dict[int, int] = {}
-        self._free = list(range(rows - 1, -1, -1))
+    id: I8 = column("i8")
+    rid: I8 = column("i8", blank=-1)
+    named_ns: I8 = column("i8", blank=-1)
+    heard_ns: I8 = column("i8", blank=-1)
+    said: U1 = column("u1")
+    mark: I8 = column("i8", blank=-1)
+    pilot: F8 = column("f8", 2)
+    pilot_live: U1 = column("u1")
+    status: U1 = column("u1")
+    uas_class: U1 = column("u1")
+    aircraft_ns: I8 = column("i8", blank=-1)
+    dark: U1 = column("u1")
+    quiet: U1 = column("u1")
+    trail: F8 = column("f8", (CHANCES, 3))
 
-    def __len__(self) -> int:
-        return len(self._strangers) + len(self._vouched)
 
-    def hear(self, t_ns: int, readings: Readings) -> None:
-        """Take in the new readings of a slice that ends at `t_ns`, and forget what is too old.
+class Identification:
+    """Judges who tracks are, slice by slice.
 
-        A reading dated after the slice counts as of its end: a wild clock must not keep an
-        identity alive.
+    Parameters
+    ----------
+    tile, sensors
+        The local frame, and the sensors placed in it.
+    registry, plans
+        None: nothing is known of them. Both may be replaced between slices.
+    """
+
+    def __init__(
+        self, tile: Tile, sensors: SensorTable, registry: Registry | None, plans: Plans | None
+    ) -> None:
+        self.claims = Claims(sensors)
+        self.hearing = Hearing(sensors)
+        self.binding = Binding()
+        self._tile = tile
+        self._watchers = Coverage(sensors, INDEPENDENT)
+        self._receiver = sensors.kinds() == SensorKind.REMOTE_ID
+        self._memory = _Memory.blank(0)
+        self._chances = np.zeros((0, CHANCES, len(self.hearing)))
+        self._stamp = self._learnt = 0
+        self.replace(registry, plans)
+
+    def replace(self, registry: Registry | None, plans: Plans | None) -> None:
+        """Judge by these from now on."""
+        self.registry, self.plans = registry, plans or Plans()
+        fleets = registry.fleets if registry is not None else {}
+        self.plan_index = PlanIndex(self.plans, self._tile, fleets)
+
+    def listen(self, t_ns: int, readings: Readings, observations: Observations, live: B1) -> None:
+        """Take in what a slice that ends at `t_ns` brought; live (sensors,)."""
+        self.claims.hear(t_ns, readings, observations)
+        self.hearing.watch(t_ns, live)
+
+    def forget(self) -> None:
+        """No aircraft is left to remember."""
+        self._memory, self._chances = _Memory.blank(0), self._chances[:0]
+
+    def judge(
+        self, t_ns: int, near: Tracks, scheme: U1, places: Places, heights: Heights,
+        observations: Observations, live: B1, asking: I4,
+    ) -> Answer:  # fmt: skip
+        """Identities of the tracks that are or may be aircraft.
+
+        Parameters
+        ----------
+        near, scheme
+            The tracks, and the scheme of the identity that each carries (0 none).
+        places, heights
+            Of the tracks, row by row.
+        observations
+            All rows of the slice: Remote ID receivers' are claims.
+        live
+            (sensors,) which are alive.
+        asking
+            (n,) row of a zone that asks for an approval here, -1 none.
         """
-        self._forget(t_ns)
-        rows = np.flatnonzero((readings.ident >= 0) & np.isin(readings.name, _RID_NAMES))
-        if len(rows):
-            r = readings.take(rows)
-            for ident, at, sensor, name, value, ident2, lat, lon in zip(
-                r.ident.tolist(), np.minimum(r.t_ns, t_ns).tolist(), r.sensor.tolist(),
-                r.name.tolist(), r.value.tolist(), r.ident2.tolist(), r.lat.tolist(),
-                r.lon.tolist(), strict=True,
-            ):  # fmt: skip
-                row = self._touch(ident)
-                column = self._column[sensor]
-                self.heard_ns[row, column] = max(at, self.heard_ns[row, column])
-                if at < self.last_ns[row]:
-                    continue  # newer facts are known already
-                self.last_ns[row] = at
-                if name == Name.RID_REGISTERED:
-                    self.said[row] = Registered.YES if value == 1.0 else Registered.NO
-                elif name == Name.RID_REGISTRATION:
-                    self.mark[row] = ident2
-                elif name == Name.PILOT and lat == lat and lon == lon:
-                    self.pilot[row] = lat, lon
-                elif name == Name.RID_STATUS:
-                    self.on_ground[row] = value == _ON_GROUND
-        rows = np.flatnonzero((readings.ident >= 0) & self._adsb[readings.sensor])
-        for ident, at in zip(
-            readings.ident[rows].tolist(), readings.t_ns[rows].tolist(), strict=True
-        ):
-            self._aircraft[ident] = max(min(at, t_ns), self._aircraft.pop(ident, -1))
-        while len(self._aircraft) > self._capacity:
-            del self._aircraft[next(iter(self._aircraft))]
+        memory, fresh = self._remembered(near)
+        self._walk(t_ns, near, places, heights, memory, fresh)
+        independent = (near.sensor_kinds & _INDEPENDENT_BITS) != 0
+        self._bind(t_ns, near, places, heights, memory, observations, independent)
+        elsewhere = self._name(t_ns, near, scheme, memory, places, independent)
+        row = self._hear(t_ns, near, scheme, memory)
+        named = memory.rid >= 0
+        self.claims.vouch(memory.rid[named & independent & ~elsewhere].tolist())
 
-    def rows(self, idents: I8) -> I4:
-        """Row of each identity (n,), -1 where nothing is known of it."""
-        strangers, vouched = self._strangers, self._vouched
-        found = [strangers.get(i, -1) if i not in vouched else vouched[i] for i in idents.tolist()]
-        return np.array(found, np.int32)
+        agl, sd = heights.agl, heights.sd
+        aircraft = (memory.aircraft_ns >= 0) & (t_ns - memory.aircraft_ns <= CLAIM_LIFE_NS)
+        flown = (near.kind == Kind.AIRCRAFT) | (near.kind == Kind.HELICOPTER)
+        flown &= near.kind_prob >= np.float32(MANNED_PROB)
+        manned = aircraft | flown
+        standing = (memory.status == ON_GROUND) & (agl < STANDING_AGL_M)
 
-    def aircraft_ns(self, idents: I8) -> I8:
-        """When each aircraft identity (n,) was last heard, ns; -1 never."""
-        heard = self._aircraft
-        return np.array([heard.get(ident, -1) for ident in idents.tolist()], np.int64)
+        known, registered, fresh_registry = self._registered(t_ns, memory)
+        uas_class = np.where(known.held, known.uas_class, memory.uas_class).astype(np.uint8)
+        limit = APPROVAL_AGL_M[uas_class]
+        sd_agl = np.hypot(sd, GROUND_SD_M)
+        too_high = normal_cdf((agl - limit) / sd_agl) >= P_ABOVE
+        needs = ((asking >= 0) | too_high) & ~manned & ~standing
+        sd_flat = np.sqrt(0.5 * (near.P[:, 0, 0] + near.P[:, 1, 1]))
+        rid = np.where(elsewhere, -1, memory.rid)
+        fit = self.plan_index.fit(t_ns, places, rid, sd_flat, sd_agl)
+        out = (fit.lateral > LATERAL_M) | (np.abs(fit.vertical) > VERTICAL_M)
+        out |= np.abs(fit.late) > LATE_NS / SECOND
+        deviates = (fit.plan >= 0) & ~fit.keeps & out & ~manned & ~standing
 
-    def vouch(self, idents: Iterable[int]) -> None:
-        """Keep these apart from strangers: an independent sensor sees who claims them."""
-        for ident in idents:
-            row = self._strangers.pop(ident, None)
-            if row is None:
-                continue
-            if len(self._vouched) >= self._capacity:
-                self._drop(self._vouched)
-            self._vouched[ident] = row
+        count = (t_ns - near.first_ns) // SECOND
+        p_heard, chances = self.hearing.p_heard(self._chances, self._stamp, count)
+        here = self.hearing.chance(places.flat, heights.hae, agl)
+        covered = self.hearing.likely(here) >= 0.5
+        # An unknown object must be that high for sure: a car's poor height is not a flight.
+        surely = np.where(near.kind == Kind.UNKNOWN, agl - sd, agl)
+        may_be_dark = ~manned & ~named & ((near.kind == Kind.UAS) | (near.kind == Kind.UNKNOWN))
+        silent = (p_heard >= P_HEARD) & (chances >= LEAST_CHANCES)
+        dark = independent & (near.status == Status.CONFIRMED) & silent & (surely > DARK_AGL_M)
+        dark |= (memory.dark == 1) & (agl > AIRBORNE_AGL_M)
+        dark &= may_be_dark
+        lost = dark & (memory.dark == 1) & (p_heard < P_HEARD)
+        memory.dark[:] = dark
+
+        contradicted = np.zeros(len(near), np.bool_)
+        verdict = verdicts(
+            Evidence(
+                manned=manned,
+                contradicted=contradicted,
+                named=named,
+                elsewhere=elsewhere,
+                dark=dark,
+                covered=covered,
+                registered=registered,
+                needs_approval=needs,
+                planned=fit.keeps,
+                deviates=deviates,
+                independent=independent,
+                watched=self._watchers.reaches(places.flat, heights.hae, live),
+            )
+        )
+        claimed = named | aircraft
+        status = np.where(independent, ClaimStatus.CORROBORATED, ClaimStatus.CLAIMED)
+        status[contradicted] = ClaimStatus.CONTRADICTED
+        emergency = named & np.isin(memory.status, EMERGENCIES)
+        why = _why(
+            (aircraft, Why.MANNED_IDENTITY),
+            (flown, Why.MANNED_KIND),
+            (may_be_dark & silent, Why.NOT_HEARD),
+            (may_be_dark & ~covered, Why.NO_RID_COVERAGE),
+            (may_be_dark & covered & ~silent, Why.P_HEARD),
+            (lost, Why.RECEIVER_LOST),
+            (np.isnan(heights.hae), Why.HEIGHT_UNKNOWN),
+            (np.isfinite(heights.hae) & (heights.datum_known == 0), Why.DATUM_UNKNOWN),
+            (named & (memory.said == Registered.NO), Why.MARK_MISSING),
+            (named & fresh_registry & ~known.held, Why.NOT_IN_REGISTRY),
+            (named & (not fresh_registry), Why.REGISTRY_STALE),
+            (needs & (normal_cdf((agl - APPROVAL_AGL_M[0]) / sd_agl) >= P_ABOVE), Why.ABOVE_LIMIT),
+            (needs & (asking >= 0), Why.IN_ZONE),
+            (needs & too_high & (uas_class != UasClass.UNKNOWN) & (limit < APPROVAL_AGL_M[0]),
+             Why.CLASS_LIMIT),
+            (named & needs & (fit.plan < 0), Why.PLAN_MISSING),
+            *_departures(fit),
+            (named & (memory.quiet == 1), Why.LATE_IDENTITY),
+            (named & ~independent, Why.ALONE),
+            (emergency, Why.EMERGENCY),
+            (known.standing == Standing.BLACKLISTED, Why.BLACKLISTED),
+            (known.friend, Why.FRIEND),
+        )  # fmt: skip
+        memory.quiet[np.isin(verdict, (Verdict.DARK, Verdict.UNIDENTIFIED))] = 1
+        piloted = np.isfinite(memory.pilot).all(axis=1)
+        source = np.where(memory.pilot_live == 1, PilotSource.LIVE, PilotSource.TAKE_OFF)
+        made = Identities.blank(
+            len(near),
+            verdict=verdict,
+            status=np.where(claimed, status, ClaimStatus.NONE),
+            registered=registered,
+            ident=memory.rid,
+            named_ns=memory.named_ns,
+            heard_ns=np.where(named, memory.heard_ns, memory.aircraft_ns),
+            n_receivers=self._receivers_of(t_ns, row),
+            p_heard=p_heard,
+            plan=fit.plan,
+            needs_approval=needs,
+            approval_zone=np.where(needs, asking, -1),
+            approval_agl_m=limit,
+            mark=memory.mark,
+            pilot_lat=memory.pilot[:, 0],
+            pilot_lon=memory.pilot[:, 1],
+            pilot_sd=np.where(piloted, PILOT_SD_M, np.nan),
+            pilot_source=np.where(piloted, source, PilotSource.NONE),
+            why=why,
+            deviation_m=np.column_stack((fit.lateral, fit.vertical)),
+            late_s=fit.late,
+            uas_class=uas_class,
+            standing=known.standing,
+            emergency=emergency,
+        )
+        self._learn(t_ns, row, here, independent & (verdict == Verdict.AUTHORISED))
+        self._memory = memory
+        return Answer(made, standing)
 
     def state(self) -> dict[str, Any]:
-        """What must survive a restart, as plain lists."""
-        tables = {"strangers": self._strangers, "vouched": self._vouched}
-        made: dict[str, Any] = {
-            name: [
-                (
-                    ident, int(self.last_ns[r]), self.heard_ns[r].tolist(), int(self.said[r]),
-                    int(self.mark[r]), self.pilot[r].tolist(), int(self.on_ground[r]),
-                )
-                for ident, r in table.items()
-            ]
-            for name, table in tables.items()
-        }  # fmt: skip
-        return made | {"aircraft": list(self._aircraft.items()), "evicted": self.evicted}
+        """What must survive a restart: lists, numbers and arrays."""
+        return {
+            "claims": self.claims.state(),
+            "hearing": self.hearing.state(),
+            "binding": self.binding.state(),
+            "memory": {name: getattr(self._memory, name) for name, *_ in _Memory.schema()},
+            "chances": self._chances,
+            "stamp": self._stamp,
+            "learnt": self._learnt,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Put back what `state` gave, into a table of the same sensors."""
-        self._strangers, self._vouched = {}, {}
-        self._free = list(range(len(self.last_ns) - 1, -1, -1))
-        for name, table in (("strangers", self._strangers), ("vouched", self._vouched)):
-            for ident, last, heard, said, mark, pilot, on_ground in state[name]:
-                row = table[ident] = self._free.pop()
-                self.last_ns[row], self.heard_ns[row] = last, heard
-                self.said[row], self.mark[row] = said, mark
-                self.pilot[row], self.on_ground[row] = pilot, on_ground
-        self._aircraft = {ident: last for ident, last in state["aircraft"]}
-        self.evicted = state["evicted"]
+        """Put back what `state` gave."""
+        self.claims.restore(state["claims"])
+        self.hearing.restore(state["hearing"])
+        self.binding.restore(state["binding"])
+        memory = state["memory"]
+        self._memory = _Memory(**{n: np.array(memory[n], dt) for n, dt, *_ in _Memory.schema()})
+        self._chances = np.array(state["chances"], np.float64)
+        self._stamp, self._learnt = state["stamp"], state["learnt"]
 
-    def _touch(self, ident: int) -> int:
-        """Row of an identity that is being heard, as the newest of its table."""
-        table = self._vouched if ident in self._vouched else self._strangers
-        row = table.pop(ident, None)
-        if row is None:
-            if len(self._strangers) >= self._capacity:
-                self._drop(self._strangers)
-            row = self._free.pop()
-            self.last_ns[row] = -1
-            self.heard_ns[row] = -1
-            self.said[row] = Registered.UNKNOWN
-            self.mark[row] = -1
-            self.pilot[row] = np.nan
-            self.on_ground[row] = 0
-        table[ident] = row
+    def _remembered(self, near: Tracks) -> tuple[_Memory, B1]:
+        """Rows of memory for these tracks, copied from the last slice, and which are new."""
+        order = np.argsort(self._memory.id, kind="stable")
+        ids = self._memory.id[order]
+        at = np.searchsorted(ids, near.id)
+        known = np.zeros(len(near), np.bool_)
+        within = at < len(ids)
+        known[within] = ids[at[within]] == near.id[within]
+        rows = order[at[known]]
+        made = _Memory.blank(len(near), id=near.id)
+        for name, *_ in _Memory.schema():
+            getattr(made, name)[known] = getattr(self._memory, name)[rows]
+        chances = np.zeros((len(near), CHANCES, len(self.hearing)))
+        chances[known] = self._chances[rows]
+        self._chances = chances
+        return made, ~known
+
+    def _walk(
+        self, t_ns: int, near: Tracks, places: Places, heights: Heights, memory: _Memory, fresh: B1
+    ) -> None:
+        """Note where each track was at the whole seconds that passed, and who could hear it there.
+
+        The past of a new track is where its velocity came from.
+        """
+        stamp = t_ns // SECOND * SECOND
+        passed = min((stamp - self._stamp) // SECOND, CHANCES)
+        self._stamp = stamp
+        if passed > 0:
+            memory.trail[:, passed:] = memory.trail[:, : CHANCES - passed].copy()
+            self._chances[:, passed:] = self._chances[:, : CHANCES - passed].copy()
+        new = np.arange(CHANCES) < np.where(fresh, CHANCES, passed)[:, None]
+        if not new.any():
+            return
+        track, k = np.nonzero(new)
+        ago = (t_ns - stamp) / SECOND + k
+        here = np.column_stack((places.flat, heights.hae))[track]
+        was = here - near.x[track, 3:] * ago[:, None]
+        memory.trail[track, k] = was
+        agl = heights.agl[track] - (here[:, 2] - was[:, 2])
+        self._chances[track, k] = self.hearing.chance(was[:, :2], was[:, 2], agl)
+
+    def _bind(
+        self, t_ns: int, near: Tracks, places: Places, heights: Heights, memory: _Memory,
+        observations: Observations, independent: B1,
+    ) -> None:  # fmt: skip
+        """Compare the slice's claims with the tracks that do not live by claims alone."""
+        rows = np.flatnonzero(
+            (observations.ident >= 0)
+            & self._receiver[observations.sensor]
+            & np.isfinite(observations.lat + observations.lon)
+        )
+        if not len(rows):
+            return
+        o, tile = observations, self._tile
+        flat = tile.to_enu(o.lat[rows], o.lon[rows], np.full(len(rows), tile.h0))[:, :2]
+        seen = np.flatnonzero(independent & (near.status != Status.COASTING))
+        here = np.column_stack((places.flat, heights.hae))[seen]
+        past_ns = self._stamp - SECOND * np.arange(CHANCES, dtype=np.int64)
+        self.binding.hear(
+            t_ns,
+            newest(observations, rows, flat, t_ns),
+            Paths(
+                id=near.id[seen],
+                past=np.concatenate((here[:, None], memory.trail[seen]), axis=1),
+                past_ns=np.concatenate(([t_ns], past_ns)),
+                cov=near.P[seen, :2, :2],
+                sd_up=heights.sd[seen],
+                vel=near.x[seen, 3:],
+                vel_var=0.5 * (near.P[seen, 3, 3] + near.P[seen, 4, 4]),
+            ),
+        )
+
+    def _name(
+        self, t_ns: int, near: Tracks, scheme: U1, memory: _Memory, places: Places, independent: B1
+    ) -> B1:
+        """Write each track's identity into its memory; (n,) which ones are bound elsewhere.
+
+        What is bound by motion goes first, then what the tracker carries, then what was heard
+        before in the life of the track. A name that is bound to another track, or that the
+        comparisons speak against, is not the name of one that a sensor sees.
+        """
+        carried = np.where(scheme == RID, near.ident, -1)
+        bound = self.binding.of_tracks(near.id)
+        name = np.where(bound >= 0, bound, np.where(carried >= 0, carried, memory.rid))
+        owner = self.binding.of_idents(name)
+        taken = (name >= 0) & (owner >= 0) & (owner != near.id)
+        llr, seen = self.binding.support(name, near.id)
+        denied = (seen >= DENIED) & (llr < 0.0)
+        elsewhere: B1 = taken & ~independent
+        name[independent & (bound < 0) & (taken | denied)] = -1
+        name[self._doubles(near, np.where(elsewhere, -1, name), bound, carried, places)] = -1
+        changed = name != memory.rid
+        for one, _, _, blank in _Memory.schema():
+            if one in _CLAIMED or one == "heard_ns":
+                getattr(memory, one)[changed] = blank
+        memory.named_ns[changed] = np.where(name >= 0, t_ns, -1)[changed]
+        memory.rid[:] = name
+        return elsewhere
+
+    def _doubles(
+        self, near: Tracks, name: I8, bound: I8, carried: I8, places: Places
+    ) -> NDArray[np.intp]:
+        """Rows whose name another track has with better right, further away than one drone is.
+
+        The better right: bound by motion; seen now; carries it now; older; the smaller id.
+        """
+        lost: list[int] = []
+        rows = np.flatnonzero(contested(name))
+        coasts = near.status == Status.COASTING
+        for one in np.unique(name[rows]).tolist():
+            of = rows[name[rows] == one]
+            order = np.lexsort(
+                (near.id[of], near.first_ns[of], carried[of] != one, coasts[of], bound[of] != one)
+            )
+            best, others = of[order[0]], of[order[1:]]
+            away = np.hypot(*(places.flat[others] - places.flat[best]).T)
+            lost += others[away > SAME_DRONE_M].tolist()
+        return np.array(lost, np.intp)
+
+    def _hear(self, t_ns: int, near: Tracks, scheme: U1, memory: _Memory) -> I4:
+        """Write what was heard of each identity into its memory; (n,) its row in the claims."""
+        last = np.minimum(near.last_ns, t_ns)
+        carried = (scheme == RID) & (near.ident == memory.rid)
+        now = carried & ((near.sensor_kinds & (1 << SensorKind.REMOTE_ID)) != 0)
+        now |= carried & (memory.heard_ns < 0)
+        memory.heard_ns[now] = np.maximum(memory.heard_ns[now], last[now])
+        row = np.full(len(near), -1, np.int32)
+        row[memory.rid >= 0] = self.claims.rows(memory.rid[memory.rid >= 0])
+        kept, held = row >= 0, self.claims.held
+        memory.heard_ns[kept] = np.maximum(memory.heard_ns[kept], held.last_ns[row[kept]])
+        for name in _CLAIMED:
+            getattr(memory, name)[kept] = getattr(held, name)[row[kept]]
+
+        aircraft = scheme == ICAO
+        word = np.full(len(near), -1, np.int64)
+        word[aircraft] = self.claims.aircraft_ns(near.ident[aircraft])
+        now = aircraft & ((near.sensor_kinds & (1 << SensorKind.ADS_B)) != 0)
+        now |= aircraft & (memory.aircraft_ns < 0)
+        word[now] = np.maximum(word[now], last[now])
+        memory.aircraft_ns[:] = np.maximum(memory.aircraft_ns, word)
         return row
 
-    def _drop(self, table: dict[int, int]) -> None:
-        self._free.append(table.pop(next(iter(table))))
-        self.evicted += 1
+    def _learn(self, t_ns: int, row: I4, here: F8, sure: B1) -> None:
+        """Once a second, compare how drones beyond doubt were heard with the receivers' law."""
+        second = t_ns // SECOND
+        if second == self._learnt or not len(self.hearing):
+            return
+        self._learnt = second
+        sure = sure & (row >= 0)
+        heard = self.claims.heard_ns[row[sure], : len(self.hearing)]
+        self.hearing.learn(here[sure], t_ns - heard < SECOND)
 
-    def _forget(self, t_ns: int) -> None:
-        for table in (self._strangers, self._vouched):
-            while table:
-                ident, row = next(iter(table.items()))
-                if t_ns - self.last_ns[row] <= CLAIM_LIFE_NS:
-                    break
-                del table[ident]
-                self._free.append(row)
-        while self._aircraft:
-            ident, last = next(iter(self._aircraft.items()))
-            if t_ns - last <= CLAIM_LIFE_NS:
-                break
-            del self._aircraft[ident]
+    def _registered(self, t_ns: int, memory: _Memory) -> tuple[Known, U1, bool]:
+        """What the registry knows; `Registered` (n,); whether absence from it says anything.
 
-
-class Coverage:
-    """Where sensors of some kinds reach: their polygons and height bands in the tile."""
-
-    def __init__(self, sensors: SensorTable, kinds: Iterable[SensorKind]) -> None:
-        wanted = frozenset(kinds)
-        self._rows = np.array(
-            [row for row, sensor in enumerate(sensors.sensors) if sensor.kind in wanted], np.int64
-        )
-        chosen = [sensors[row] for row in self._rows.tolist()]
-        self._everywhere = np.array([not sensor.coverage for sensor in chosen], np.bool_)
-        self._floor = np.array([sensor.floor_m for sensor in chosen])
-        self._ceiling = np.array([sensor.ceiling_m for sensor in chosen])
-        self._index = polygons.build(
-            [[np.array(s.coverage)] if s.coverage else [] for s in chosen], cell_m=250.0
-        )
-
-    def reaches(self, flat: F8, hae: F8, live: B1) -> B1:
-        """(n,) where a live sensor covers the place; live (sensors,) in sensor-table order.
-
-        A place of unknown height is covered only by a sensor whose band has no end.
+        The broadcast's own "no" counts, else what a fresh registry says.
         """
-        reached = np.zeros(len(flat), np.bool_)
-        alive = live[self._rows]
-        for k in np.flatnonzero(alive & self._everywhere).tolist():
-            reached |= self._in_band(hae, np.full(len(hae), k))
-        if (alive & ~self._everywhere).any():
-            point, sensor = self._index.inside(flat, active=alive.view(np.uint8))
-            reached[point[self._in_band(hae[point], sensor)]] = True
-        return reached
+        made = np.full(len(memory), Registered.UNKNOWN, np.uint8)
+        named = memory.rid >= 0
+        registry = self.registry if self.registry is not None else Registry(0)
+        known = registry.known(t_ns, memory.rid)
+        fresh = self.registry is not None and registry.fresh(t_ns)
+        if fresh:
+            made[named] = np.where(known.held, Registered.YES, Registered.NO)[named]
+        made[named & (memory.said == Registered.NO)] = Registered.NO
+        return known, made, fresh
 
-    def _in_band(self, hae: F8, sensor: I4 | I8) -> B1:
-        floor, ceiling = self._floor[sensor], self._ceiling[sensor]
-        endless = (floor <= -1e9) & (ceiling >= 1e9)
-        in_band: B1 = endless | ((hae >= floor) & (hae <= ceiling))
-        return in_band
-
-
-class Evidence(NamedTuple):
-    """What a verdict is made of, one row per aircraft or unknown object, (n,) each."""
-
-    manned: B1
-    named: B1
-    """Carries a Remote ID identity that was heard, now or earlier in its life."""
-    dark: B1
-    """Meets the conditions of dark but for having no name."""
-    covered: B1
-    """A live receiver reaches the place."""
-    registered: U1
-    needs_approval: B1
-    planned: B1
-    independent: B1
-    """An independent sensor fed the track in the last 5 s."""
-    watched: B1
-    """A live independent sensor covers the place."""
-    contradicted: B1
-    """Tests of its claim say that it is not what or where it claims."""
+    def _receivers_of(self, t_ns: int, row: I4) -> U1:
+        """How many receivers heard lately what stands in each row of the claims, (n,)."""
+        made = np.zeros(len(row), np.uint8)
+        heard = self.claims.heard_ns[row[row >= 0]]
+        n = ((heard >= 0) & (t_ns - heard <= RECENT_NS)).sum(axis=1)
+        made[row >= 0] = np.minimum(n, 255)
+        return made
 
 
-def verdicts(e: Evidence) -> U1:
-    """`Verdict` of each row: the first that holds.
-
-    Unregistered and unauthorised come before claimed: a drone known by its own word only is still
-    what its word says. Without need of approval it is authorised once an independent sensor sees
-    it, claimed where none could, and undecided where one should and does not.
-    """
-    rules = (
-        (e.manned, Verdict.MANNED),
-        (e.contradicted, Verdict.SPOOFED),
-        (~e.named & e.dark, Verdict.DARK),
-        (~e.named & ~e.covered, Verdict.UNIDENTIFIED),
-        (~e.named, Verdict.UNDECIDED),
-        (e.registered == Registered.NO, Verdict.UNREGISTERED),
-        (e.needs_approval & ~e.planned, Verdict.UNAUTHORISED),
-        (e.planned | e.independent, Verdict.AUTHORISED),
-        (~e.watched, Verdict.CLAIMED),
+def _departures(fit: Fit) -> tuple[tuple[B1, Why], ...]:
+    """In what a drone does not keep to its plan."""
+    off = (fit.plan >= 0) & ~fit.keeps
+    return (
+        (off & (fit.lateral > LATERAL_M), Why.LATERAL),
+        (off & (np.abs(fit.vertical) > VERTICAL_M), Why.VERTICAL),
+        (off & (fit.late < -LATE_NS / SECOND), Why.EARLY),
+        (off & (fit.late > LATE_NS / SECOND), Why.LATE),
     )
-    made: U1 = np.select(
-        [condition for condition, _ in rules], [int(word) for _, word in rules], Verdict.UNDECIDED
-    ).astype(np.uint8)
+
+
+def _why(*reasons: tuple[B1, Why]) -> I8:
+    """(n,) bits of the reasons that hold."""
+    made = np.zeros(len(reasons[0][0]), np.int64)
+    for holds, bit in reasons:
+        made[holds] |= int(bit)
     return made

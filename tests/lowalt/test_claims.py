@@ -1,22 +1,20 @@
-import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.lowalt.scenes import DRONE, OTHER, PLANE, SECOND, T0, heard, table
-from v2x.lowalt.identity import Claims, Coverage, Evidence, verdicts
-from v2x.observations import ident_of
-from v2x.picture import Registered, Verdict
+from v2x.lowalt.claims import Claims
+from v2x.observations import Observations, ident_of
+from v2x.picture import Registered, UasClass
 from v2x.readings import Name, Readings
-from v2x.sensors import INDEPENDENT, Sensor, SensorKind
 
 SENSORS = table()
 ME = np.array([ident_of(DRONE)])
 
 
 def one_of(claims: Claims, name: str):
-    return getattr(claims, name)[claims.rows(ME)[0]]
+    return getattr(claims.held, name)[claims.rows(ME)[0]]
 
 
 def flood(n: int, t_ns: int, first: int = 0) -> Readings:
@@ -33,7 +31,9 @@ def test_claim_holds_what_was_heard():
     assert one_of(claims, "said") == Registered.YES
     assert one_of(claims, "mark") == ident_of("12345678")
     assert one_of(claims, "pilot").tolist() == [39.12, 117.34]
-    assert one_of(claims, "on_ground") == 1
+    assert one_of(claims, "status") == 1
+    assert one_of(claims, "pilot_live") == 1
+    assert one_of(claims, "place_ns") == -1
     assert claims.rows(np.array([ident_of(OTHER), -1])).tolist() == [-1, -1]
 
 
@@ -139,69 +139,33 @@ def test_claims_survive_a_restart():
     assert one_of(again, "mark") == ident_of("12345678")
 
 
-def test_coverage_asks_polygon_and_band_and_life():
-    reach = ((0.0, 0.0), (100.0, 0.0), (100.0, 100.0), (0.0, 100.0))
-    sensors = table(
-        Sensor("rid", kind=SensorKind.REMOTE_ID, coverage=reach, floor_m=0.0, ceiling_m=50.0)
+@pytest.mark.parametrize(
+    ("code", "uas_class"),
+    [
+        (0.0, UasClass.MICRO),
+        (4.0, UasClass.LARGE),
+        (5.0, UasClass.UNKNOWN),
+        (np.nan, UasClass.UNKNOWN),
+    ],
+)
+def test_class_on_the_wire_counts_from_0_for_micro_and_another_number_is_unknown(code, uas_class):
+    claims = Claims(SENSORS)
+    word = Readings.blank(
+        1, t_ns=T0, sensor=SENSORS.row("rid"), ident=ME, name=Name.UAS_CLASS, value=code
     )
-    cover = Coverage(sensors, (SensorKind.REMOTE_ID,))
-    flat = np.array([[50.0, 50.0], [50.0, 50.0], [150.0, 50.0], [50.0, 50.0], [100.0, 100.0]])
-    hae = np.array([20.0, 60.0, 20.0, np.nan, 50.0])
-    live = np.ones(len(sensors), bool)
-    assert cover.reaches(flat, hae, live).tolist() == [True, False, False, False, True]
-    live[sensors.row("rid")] = False
-    assert not cover.reaches(flat, hae, live).any()
+    claims.hear(T0, word)
+    assert one_of(claims, "uas_class") == uas_class
 
 
-def test_sensor_without_a_polygon_covers_everywhere_also_unknown_heights():
-    sensors = table(Sensor("radar", kind=SensorKind.RADAR))
-    cover = Coverage(sensors, INDEPENDENT)
-    flat, hae = np.array([[1e6, 0.0], [0.0, 0.0]]), np.array([np.nan, 10.0])
-    live = np.ones(len(sensors), bool)
-    assert cover.reaches(flat, hae, live).tolist() == [True, True]
-
-
-def test_no_sensors_cover_nothing():
-    cover = Coverage(table(), (SensorKind.LIDAR,))
-    assert not cover.reaches(np.zeros((1, 2)), np.zeros(1), np.ones(3, bool)).any()
-
-
-def test_verdict_is_the_first_row_that_holds():
-    order = [
-        Verdict.MANNED, Verdict.SPOOFED, Verdict.DARK, Verdict.UNIDENTIFIED,
-        Verdict.UNDECIDED, Verdict.UNREGISTERED, Verdict.UNAUTHORISED, Verdict.AUTHORISED,
-        Verdict.CLAIMED,
-    ]  # fmt: skip
-    seen = set()
-    for flags in itertools.product([False, True], repeat=9):
-        manned, named, dark, covered, needs, planned, independent, watched, false = flags
-        for registered in Registered:
-            naive = Verdict.UNDECIDED
-            if manned:
-                naive = Verdict.MANNED
-            elif false:
-                naive = Verdict.SPOOFED
-            elif not named:
-                naive = Verdict.UNDECIDED if covered else Verdict.UNIDENTIFIED
-                naive = Verdict.DARK if dark else naive
-            elif registered == Registered.NO:
-                naive = Verdict.UNREGISTERED
-            elif needs and not planned:
-                naive = Verdict.UNAUTHORISED
-            elif planned or independent:
-                naive = Verdict.AUTHORISED
-            elif not watched:
-                naive = Verdict.CLAIMED
-            row = [np.array([flag]) for flag in flags]
-            made = verdicts(Evidence(*row[:4], np.array([registered]), *row[4:]))
-            assert made.tolist() == [naive]
-            seen.add(naive)
-    assert seen == set(order)
-
-
-@pytest.mark.parametrize("n", [0, 3])
-def test_verdicts_have_one_per_row(n):
-    no = np.zeros(n, bool)
-    made = verdicts(Evidence(no, no, no, no, np.zeros(n, np.uint8), no, no, no, no, no))
-    assert made.dtype == np.uint8
-    assert made.tolist() == [Verdict.UNIDENTIFIED] * n
+def test_place_that_a_receiver_hears_is_a_claim_and_one_that_a_radar_sees_is_none():
+    claims = Claims(SENSORS)
+    rows = Observations.blank(
+        2, t_ns=[T0, T0 + 5], sensor=[SENSORS.row("rid"), SENSORS.row("radar")], ident=ME[0],
+        lat=[39.1, 39.2], lon=117.3, height=50.0, vel=3.0,
+    )  # fmt: skip
+    claims.hear(T0 + 10, Readings.blank(0), rows)
+    assert one_of(claims, "place").tolist() == [39.1, 117.3]
+    assert (one_of(claims, "place_ns"), one_of(claims, "last_ns")) == (T0, T0)
+    older = replace(rows, t_ns=rows.t_ns - SECOND, lat=rows.lat + 1.0).take([0])
+    claims.hear(T0 + 10, Readings.blank(0), older)
+    assert one_of(claims, "place").tolist() == [39.1, 117.3]
