@@ -61,6 +61,24 @@ class Settled(NamedTuple):
     code: Reject
 
 
+class Document(NamedTuple):
+    """A frame that changes what the low airspace is judged by, and measures nothing.
+
+    Attributes
+    ----------
+    frame
+        Row of the frame in its batch.
+    form
+        Format that it came in: whose change it is.
+    text
+        The frame's JSON, an object; what it means is judged by the room that uses it.
+    """
+
+    frame: int
+    form: str
+    text: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """Rows of one batch.
@@ -80,6 +98,8 @@ class Decoded:
         What was skipped inside good frames, by name ("unknown_item_0x25"): for the log.
     settled
         Frames, of this batch and of earlier ones, that wait no more.
+    documents
+        Frames that are neither, but change what is judged by, sorted by frame.
     """
 
     observations: Observations
@@ -89,6 +109,7 @@ class Decoded:
     amsl: F8 | None = None
     counts: dict[str, int] = field(default_factory=dict)
     settled: tuple[Settled, ...] = ()
+    documents: tuple[Document, ...] = ()
 
     @classmethod
     def nothing(cls, frames: int = 0) -> Self:

@@ -16,7 +16,7 @@ from v2x.columns import I4, I8, U1, Columns
 from v2x.errors import ConfigError
 from v2x.frames import Frame, FrameBatch
 from v2x.geodesy import wgs84_from_gcj02
-from v2x.ingest.decoded import ACCEPTED, Decoded, Format, Reject, State
+from v2x.ingest.decoded import ACCEPTED, Decoded, Document, Format, Reject, State
 from v2x.ingest.formats import format_named
 from v2x.observations import Flag, Observations
 from v2x.readings import Readings
@@ -55,6 +55,8 @@ class Rows:
         Frames that nobody could decode, of this poll and of earlier ones that waited in vain.
     settled
         Frames, of this poll or earlier ones, that wait no more: processed (0) or dead (1).
+    documents
+        Frames that change what is judged by, in the order of the poll.
     """
 
     observations: Observations
@@ -66,6 +68,7 @@ class Rows:
     rejects: Counter[tuple[str, str]]
     idents: dict[int, str] = field(default_factory=dict)
     settled: list[tuple[Frame, int]] = field(default_factory=list)
+    documents: list[Document] = field(default_factory=list)
 
 
 PROCESSED, DEAD, DUPLICATE, WAITING = range(4)
@@ -142,6 +145,7 @@ class Decoding:
         readings: list[Readings] = []
         settled: list[tuple[Frame, int]] = []
         idents: dict[int, str] = {}
+        documents: list[Document] = []
         for name, rows in sorted(groups.items()):
             made = self.group(
                 name,
@@ -153,6 +157,7 @@ class Decoding:
             observations.append(_renumbered(made.observations, where))
             readings.append(_renumbered(made.readings, where))
             idents.update(made.idents)
+            documents += [one._replace(frame=rows[one.frame]) for one in made.documents]
             for j in np.flatnonzero(~np.isin(made.rejects, _ACCEPTED)).tolist():
                 if made.rejects[j] == Reject.FRAGMENT:
                     fate[rows[j]] = WAITING
@@ -174,6 +179,7 @@ class Decoding:
             rejects,
             idents,
             settled,
+            sorted(documents, key=lambda one: one.frame),
         )
 
     def end(self) -> list[DeadLetter]:
