@@ -276,7 +276,7 @@ def test_bench_answers_an_option_it_cannot_mean_as_wrong_usage(monkeypatch, opti
 
 
 def test_bench_reads_seeds_as_numbers_and_ranges():
-    assert bench._seeds("0,3,7-9") == [0, 3, 7, 8, 9]
+    assert bench.seed_list("0,3,7-9") == [0, 3, 7, 8, 9]
 
 
 def test_bench_without_its_peer_says_how_to_get_it_before_it_measures(monkeypatch):

@@ -78,7 +78,7 @@ def fusion(
     sizes = _sizes(_listed(size, "100")) if size else None
     cases = [(s, n) for s in scenarios for n in sizes or [PUBLISHED_SIZE.get(s, USUAL_SIZE)]]
     competitors = _competitors(_listed(competitor, "stonesoup-jpda"))
-    numbers = _seeds(seeds)
+    numbers = seed_list(seeds)
     if stream < 0:
         raise typer.BadParameter(f"--stream {stream}: 0 (published) or above (to tune on)")
     window = WITH_PEERS if scans is None and competitors else scans
@@ -190,7 +190,8 @@ def _competitors(words: list[str]) -> list[str]:
     return words
 
 
-def _seeds(text: str) -> list[int]:
+def seed_list(text: str) -> list[int]:
+    """Numbers of ``0,3,7-9``, each once; anything else is a `typer.BadParameter`."""
     made: list[int] = []
     for part in text.split(","):
         first, dash, last = part.partition("-")
