@@ -79,6 +79,8 @@ class Alert:
     condition: str
     event_ns: int
     body: dict[str, Any] = field(repr=False)
+    entry: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What happened, who did it and what was given: its row in the history, as JSON-able values."""
 
     def canonical(self) -> bytes:
         """UTF-8 JSON with sorted keys and no spaces: what is stored, sent and digested."""

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from v2x.alert import Alert, Finding, Rule
+from v2x.alerts.commands import Command
 from v2x.alerts.engine import Engine
+from v2x.alerts.texts import LANGUAGES, catalogue
 from v2x.observations import Kind, ident_of
 from v2x.picture import (
     ClaimStatus,
@@ -201,7 +203,12 @@ def codes(finding: Finding) -> list[str]:
     return [reason[0] for reason in finding.reasons]
 
 
-def engine(*rules: Rule, **more: Any) -> Engine:
+def engine(*rules: Rule, texts: Iterable[str] = (), **more: Any) -> Engine:
+    """An engine of these rules; `texts` names types that borrow the words of another rule."""
+    for type in texts:
+        for language in LANGUAGES:
+            words = catalogue(language)["rules"]
+            words.setdefault(type, words["device_silent"])
     return Engine(rules, more.pop("settings", {}), CONTEXT, **more)
 
 
@@ -217,6 +224,17 @@ def run(made: Engine, pictures: Iterable[Picture]) -> list[Alert]:
         )
         assert b"NaN" not in alert.canonical()
     return out
+
+
+def done(made: Engine, id: str, event: str, t_s: float, **given: Any) -> list[Alert]:
+    """Revisions of a command that is obeyed; given: its fields, by a supervisor unless said."""
+    plain = {"id": id, "event": event, "who": "li.wei", "role": "supervisor"} | given
+    command = Command.parse(json.dumps(plain).encode(), ns(t_s))
+    reply, alerts = made.obey(command, ns(t_s))
+    assert reply.refused is None, reply.refused
+    for alert in alerts:
+        assert not list(violations(alert.body))
+    return alerts
 
 
 def story(alerts: Iterable[Alert]) -> list[tuple[float, int, str, int]]:

@@ -52,7 +52,10 @@ def test_one_alert_however_long_it_lasts_and_clear_after_three_periods_of_talk()
 
     alerts = run(engine(RULE), [picture(t, spoke=spoke(t), sensors=TABLE)
                                 for t in steps(0, 200, 0.5)])  # fmt: skip
-    assert story(alerts) == [(45.5, 1, "active", 3), (144.5, 2, "cleared", 3)]
+    assert story(alerts) == [
+        (45.5, 1, "active", 3), (144.5, 2, "cleared", 3), (144.5, 3, "cleared", 3)
+    ]  # fmt: skip
+    assert alerts[2].body["state"] == "resolved"
     assert alerts[0].body["cause"] == "device"
     assert alerts[0].body["subject"] == {"device": "slow"}
     assert alerts[0].body["evidence"] == [

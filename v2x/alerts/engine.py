@@ -1,41 +1,47 @@
 """Engine: findings of the present slice to revisions of alerts. All time here is event time.
 
 A finding must last (hold) before it is an alert, and be gone (quiet) before the alert is cleared.
-An alert that comes back within 15 minutes is the same alert, a later one names it as `previous`.
-A subject that cannot be seen has not left: an alert about a zone stays while its track is lost.
+An alert that comes back while it is not closed, or within 15 minutes of that, is the same alert; a
+later one names it as `previous`. A subject that cannot be seen has not left: an alert about a zone
+stays while its track is lost.
+
+The engine watches the world; what happens to an alert is written down by its `Desk`, where also
+people's commands are answered and their timers go off. Inhibition and incidents come last in a
+slice: they look at what has become of all alerts in it.
 
 A rule that raises an exception takes `Engine.judge` with it in this form: the caller decides.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from json import dumps
 from math import isfinite, isinf
 from typing import Any
 
-import numpy as np
-
 from v2x.alert import Alert, Finding, Rule, alert_id
-from v2x.alerts.life import NEVER, Key, Life, Motion
-from v2x.alerts.record import body_of, motions, observe, position_of
-from v2x.alerts.subjects import corroborated
-from v2x.columns import F8
+from v2x.alerts.commands import Command, Reply
+from v2x.alerts.desk import Desk
+from v2x.alerts.eviction import Eviction
+from v2x.alerts.flood import Flood
+from v2x.alerts.grouping import Grouping
+from v2x.alerts.inhibition import Window
+from v2x.alerts.life import NEVER, Key, Life
+from v2x.alerts.record import facts_of, motions, position_of
+from v2x.alerts.refound import REFIND_NS, coasts, outside, returned, seen
+from v2x.alerts.transitions import CLOSED, OVER, SHELVED, SUPPRESSED
 from v2x.picture import Picture
 from v2x.readings import Name
-from v2x.tracks import Status
 
 GAP_NS = 300_000_000
 """Slices without a raising finding that do not end a hold."""
 REOPEN_NS = 900_000_000_000
-REFIND_NS = 20_000_000_000
-"""How long a lost track may come back as another by its place alone; ours, to be tuned."""
-REFIND_M = 100.0
-REFIND_MOST_M = 500.0
-"""Three sigma of a track that coasted for long would take any other for it."""
+LATCH_NS = 10_000_000_000
+"""Quiet time of a latched alert, and of one lost inside a zone, that a person has ended."""
 PERIOD_NS = {1: 1_000_000_000, 2: 1_000_000_000, 3: 5_000_000_000, 4: 5_000_000_000}
 """Least time between revisions that only move the position."""
 MOST = 10_000
+LEAST = 4
 
 Settings = Mapping[str, tuple[bool, float | None, float | None]]
 """Per rule: enabled, hold_s, quiet_s; None: as the rule says."""
@@ -47,6 +53,7 @@ class _Judge:
     hold_ns: int
     quiet_ns: int
     cause: str
+    auto: bool
 
 
 @dataclass(slots=True)
@@ -72,6 +79,13 @@ class Engine:
         hash of the picture wins over the one given here.
     most
         Alerts remembered, active and cleared.
+    windows
+        Work on devices, whose alerts it hides.
+
+    Attributes
+    ----------
+    desk
+        All alerts by id, and the answers to commands.
     """
 
     def __init__(
@@ -80,6 +94,7 @@ class Engine:
         settings: Settings,
         context: Mapping[str, Any],
         most: int = MOST,
+        windows: Sequence[Window] = (),
     ) -> None:
         self._judges: list[_Judge] = []
         for rule in sorted(rules, key=lambda r: r.type):
@@ -91,18 +106,20 @@ class Engine:
                         _ns(rule.hold_s if hold_s is None else hold_s),
                         _ns(rule.quiet_s if quiet_s is None else quiet_s),
                         getattr(rule, "cause", "target"),
+                        bool(getattr(rule, "auto", False)),
                     )
                 )
         self._by_type = {judge.rule.type: judge for judge in self._judges}
         self._context = dict(context)
-        self._most = most
         self._active: dict[Key, Life] = {}
         self._past: dict[Key, Life] = {}
         self._held: dict[Key, _Held] = {}
         self._left: dict[Key, int] = {}
         self._kept: dict[str, tuple[tuple[int, int], bytes]] = {}
-        self.evicted = 0
-        self.refused = 0
+        self.desk: Desk[Life] = Desk()
+        self._flood = Flood()
+        self._eviction = Eviction(most)
+        self._grouping = Grouping(self.desk, tuple(windows))
 
     @property
     def reads(self) -> tuple[Name, ...]:
@@ -113,30 +130,33 @@ class Engine:
         return tuple(sorted(names))
 
     def counts(self) -> dict[str, int]:
-        """Alerts active and remembered; evicted; findings refused for want of room."""
+        """Alerts active and remembered; evicted; findings refused for want of room; floods."""
         return {
             "active": len(self._active),
             "remembered": len(self._active) + len(self._past),
-            "evicted": self.evicted,
-            "refused": self.refused,
+            "evicted": self._eviction.evicted,
+            "refused": self._eviction.refused,
+            "floods": self._flood.count,
         }
 
     def state(self) -> dict[str, Any]:
-        """What must survive a restart, as plain data: alerts, holds, ghosts and counts."""
+        """What must survive a restart, as plain data: alerts, holds, ghosts, answers, counts."""
         return {
             "active": [life.state() for life in self._active.values()],
             "past": self._put_away(),
             "held": [(key, h.onset_ns, h.last_ns, h.refused) for key, h in self._held.items()],
             "left": list(self._left.items()),
-            "evicted": self.evicted,
-            "refused": self.refused,
+            "replies": self.desk.state(),
+            "flood": self._flood.state(),
+            "evicted": self._eviction.evicted,
+            "refused": self._eviction.refused,
         }
 
     def _put_away(self) -> list[bytes]:
         """States of cleared alerts, each made once: they change when their track does, else not."""
         before, self._kept = self._kept, {}
         for life in self._past.values():
-            now = life.rev, life.seen_ns
+            now = life.case.rev, life.seen_ns
             kept = before.get(life.id)
             self._kept[life.id] = kept if kept and kept[0] == now else (now, life.state())
         return [state for _, state in self._kept.values()]
@@ -147,10 +167,18 @@ class Engine:
         self._active = {life.key: life for life in active}
         self._past = {life.key: life for life in past}
         kept = zip(past, state["past"], strict=True)
-        self._kept = {life.id: ((life.rev, life.seen_ns), plain) for life, plain in kept}
+        self._kept = {life.id: ((life.case.rev, life.seen_ns), plain) for life, plain in kept}
         self._held = {_key(key): _Held(*held) for key, *held in state["held"]}
         self._left = {_key(key): plot_ns for key, plot_ns in state["left"]}
-        self.evicted, self.refused = state["evicted"], state["refused"]
+        self.desk = Desk((life.id, life) for life in (*active, *past))
+        self.desk.restore(state["replies"])
+        self._flood.restore(state["flood"])
+        self._grouping = Grouping(self.desk, self._grouping.windows)
+        self._eviction.evicted, self._eviction.refused = state["evicted"], state["refused"]
+
+    def obey(self, command: Command, t_ns: int) -> tuple[Reply, list[Alert]]:
+        """Answer a command between two slices, of which `t_ns` ends the first."""
+        return self.desk.obey(command, t_ns)
 
     def judge(self, picture: Picture) -> list[Alert]:
         """New revisions of this slice, ordered by (rule, subject, zone)."""
@@ -160,28 +188,30 @@ class Engine:
         self._look(picture, rows)
         self._refind(picture, found, rows)
         in_force = _in_force(picture) if any(life.zone for life in self._active.values()) else None
+        keys = {life.id: key for key, life in (*self._active.items(), *self._past.items())}
+        new: list[Life] = []
 
-        out: list[tuple[Any, Alert]] = []
+        out = self.desk.fire(picture.t_ns)
         for key, life in list(self._active.items()):
             ended = bool(life.zone) and in_force is not None and life.zone not in in_force
-            changed = False
             if ended:
-                self._clear(life, picture.t_ns, "zone_ended")
-                changed = True
+                out += self._clear(life, picture, "zone_ended")
             elif (finding := found.pop(key, None)) is not None:
-                changed = self._sustain(life, finding, picture)
+                out += self._sustain(life, finding, picture)
             else:
-                changed = self._miss(life, picture, rows)
-            if changed or self._due(life, picture.t_ns):
-                out.append((_order(key), self._publish(life, picture)))
+                out += self._miss(life, picture, rows)
         for key in sorted(found, key=_order):
-            finding = found[key]
-            for life in self._raise(key, finding, picture, rows):
-                out.append((_order(life.key), self._publish(life, picture)))
+            for life, alerts in self._raise(key, found[key], picture, rows):
+                keys[life.id] = life.key
+                out += alerts
+                if life.active:
+                    new.append(life)
         for key in [k for k, h in self._held.items() if picture.t_ns - h.last_ns > GAP_NS]:
             del self._held[key]
-        out.sort(key=lambda pair: pair[0])
-        return [alert for _, alert in out]
+        out += self._grouping.settle(self._active.values(), new, out, picture.t_ns)
+        self._flood.count_in(new, picture.t_ns)
+        out.sort(key=lambda alert: _order(keys[alert.id]))
+        return out
 
     def _findings(self, picture: Picture, rows: Mapping[int, int]) -> dict[Key, Finding]:
         """Every rule's findings; of two for one key the raising, then the more severe stays."""
@@ -206,8 +236,8 @@ class Engine:
         lives = [life for life in self._active.values() if life.track in rows]
         if not lives:
             return
-        seen = motions(picture, [rows[life.track] for life in lives])
-        for life, motion in zip(lives, seen, strict=True):
+        reported = motions(picture, [rows[life.track] for life in lives])
+        for life, motion in zip(lives, reported, strict=True):
             life.motion = motion
             life.seen_ns = picture.t_ns
 
@@ -217,13 +247,13 @@ class Engine:
             return
         for key, life in list(self._active.items()):
             row = rows.get(life.track)
-            if life.track < 0 or (row is not None and not _coasts(picture, row)):
+            if life.track < 0 or (row is not None and not coasts(picture, row)):
                 continue
-            for new in _returned(life, picture):
+            for new in returned(life, picture):
                 other = (life.rule, ("track", int(picture.tracks.id[new])), life.zone)
                 if other in self._active:
                     continue
-                if other in found or (row is None and _outside(life, picture, new)):
+                if other in found or (row is None and outside(life, picture, new)):
                     found.pop(key, None)
                     del self._active[key]
                     self._take_over(life, picture, new, rows)
@@ -240,11 +270,35 @@ class Engine:
         life.moved = True
         self._held.pop(life.key, None)
 
-    def _sustain(self, life: Life, finding: Finding, picture: Picture) -> bool:
-        """Take a finding in. True: it says something that must be published at once."""
-        changed = life.lost or life.moved or finding.severity < life.severity
+    def _sustain(self, life: Life, finding: Finding, picture: Picture) -> list[Alert]:
+        """Take a finding in, and say what must be said at once, or may be said again."""
+        changed = life.lost or life.moved
+        self._take_in(life, finding, picture)
+        changed = changed or not life.codes() <= life.said
+        fallen = self._fallen(life, finding, picture.t_ns)
+        if finding.severity < life.severity:
+            return self._rise(life, finding.severity, picture)
+        if life.case.state == CLOSED:
+            return []
+        if fallen > life.severity:
+            return [self._tell(life, "update", picture, severity=fallen)]
+        if changed or self._due(life, picture.t_ns):
+            return [self._tell(life, "update", picture)]
+        return []
+
+    def _rise(self, life: Life, severity: int, picture: Picture) -> list[Alert]:
+        """Make an alert as urgent as its newest finding, if that is more urgent."""
+        if severity >= life.severity:
+            return []
+        out: list[Alert] = []
+        if life.case.state == CLOSED:  # as less than it is
+            return [self._tell(life, "reopen", picture, severity=severity)]
+        if life.case.state == SHELVED:
+            out.append(self.desk.act(life, "unshelve", picture.t_ns, cause="severity_rose"))
+        return [*out, self._tell(life, "raise_severity", picture, severity=severity)]
+
+    def _take_in(self, life: Life, finding: Finding, picture: Picture) -> None:
         life.finding, life.reasons, life.extra = finding, finding.reasons, ()
-        life.severity = min(life.severity, finding.severity)
         life.quiet_ns = max(self._by_type[life.rule].quiet_ns, _ns(finding.quiet_s))
         life.base_ns = life.found_ns = picture.t_ns
         life.inside, life.lost, life.moved = True, False, False
@@ -252,39 +306,53 @@ class Engine:
             if life.track < 0:
                 life.motion = motions(picture, [finding.track])[0]
             life.shown = life.motion
-        return changed or not life.codes() <= life.said
 
-    def _miss(self, life: Life, picture: Picture, rows: Mapping[int, int]) -> bool:
-        """Judge a slice without a finding. True: lost, found again outside, or cleared."""
+    def _fallen(self, life: Life, finding: Finding, t_ns: int) -> int:
+        """Severity of the alert by the findings of its quiet time: only then may it fall."""
+        if finding.severity <= life.severity:
+            life.urgent_ns, life.milder = t_ns, LEAST
+            return life.severity
+        life.milder = min(life.milder, finding.severity)
+        if t_ns - life.urgent_ns < life.quiet_ns:
+            return life.severity
+        fallen, life.urgent_ns, life.milder = life.milder, t_ns, LEAST
+        return fallen
+
+    def _miss(self, life: Life, picture: Picture, rows: Mapping[int, int]) -> list[Alert]:
+        """Judge a slice without a finding: lost, found again outside, or cleared."""
         t, changed = picture.t_ns, life.moved
         life.moved = False
+        ended = life.case.state in OVER
         if life.zone and life.track >= 0:
             row = rows.get(life.track)
-            if row is not None and _seen(life, picture, row):
+            if row is not None and seen(life, picture, row):
                 life.inside = False
                 life.shown = life.motion
                 if life.lost:
                     life.lost, life.extra, changed = False, (), True
-            elif life.inside:
+            elif life.inside and not ended:
                 life.base_ns = t
                 if row is None and not life.lost:
                     life.lost, changed = True, True
                     life.extra = (("lost_inside", None, None, ""),)
-        if t - life.base_ns >= life.quiet_ns:
-            self._clear(life, t)
-            return True
-        return changed
+        quiet_ns = min(life.quiet_ns, LATCH_NS) if ended else life.quiet_ns
+        if t - life.base_ns >= quiet_ns:
+            return self._clear(life, picture)
+        if changed and life.case.state != CLOSED:
+            return [self._tell(life, "update", picture)]
+        return []
 
-    def _clear(self, life: Life, t_ns: int, why: str = "") -> None:
-        life.active, life.lost, life.cleared_ns = False, False, t_ns
+    def _clear(self, life: Life, picture: Picture, why: str = "") -> list[Alert]:
+        life.lost, life.cleared_ns = False, picture.t_ns
         life.extra = ((why, None, None, ""),) if why else ()
         del self._active[life.key]
         self._past[life.key] = life
+        return [self._tell(life, "clear", picture, **({"cause": why} if why else {}))]
 
     def _raise(
         self, key: Key, finding: Finding, picture: Picture, rows: Mapping[int, int]
-    ) -> Iterator[Life]:
-        """Lives to publish because of a finding that has no active alert: it, or one evicted."""
+    ) -> Iterator[tuple[Life, list[Alert]]]:
+        """Lives with their revisions, of a finding without an active alert: it, or one evicted."""
         if not finding.raises:
             return
         t, judge = picture.t_ns, self._by_type[key[0]]
@@ -299,44 +367,57 @@ class Engine:
             hold_ns = min(hold_ns, _ns(finding.hold_s))
         if t - held.onset_ns < hold_ns:
             return
+        out: list[Alert] = []
+        given: dict[str, Any] = {}
         past = self._past.get(key)
-        if past is not None and t - past.cleared_ns <= REOPEN_NS:
-            del self._past[key]
+        if past is not None and _is_same(past, t):
             life = past
-            life.returns += 1
-            life.active = True
+            event = "reopen" if past.case.state == CLOSED else "return"
+            if event == "reopen":
+                given["severity"] = min(past.severity, finding.severity)
+            del self._past[key]
             life.said = set()
         else:
-            if not past and len(self._active) + len(self._past) >= self._most:
-                victim, room = self._make_room(finding.severity, t)
+            if past is not None:
+                self._forget(past)
+            elif self._eviction.full(len(self._active) + len(self._past)):
+                victim, room = self._eviction.make_room(self.desk.held, finding.severity, t)
                 if not room:
-                    self.refused += not held.refused
+                    self._eviction.refused += not held.refused
                     held.refused = True
                     return
                 if victim is not None:
-                    yield victim
-            self._past.pop(key, None)
+                    yield victim, self._evict(victim, picture)
             life = Life(
-                id=alert_id(*key, int(held.onset_ns)),
-                rule=key[0],
-                subject=key[1],
-                zone=key[2],
-                onset_ns=held.onset_ns,
-                cause=judge.cause,
-                finding=finding,
-                severity=finding.severity,
-                reasons=finding.reasons,
-                quiet_ns=judge.quiet_ns,
-                base_ns=t,
-                previous=past.id if past else "",
-            )
+                rule=key[0], subject=key[1], zone=key[2], onset_ns=held.onset_ns,
+                cause=judge.cause, finding=finding, reasons=finding.reasons,
+                quiet_ns=judge.quiet_ns, base_ns=t,
+            )  # fmt: skip
+            event = "raise"
+            given = {
+                "id": alert_id(*key, int(held.onset_ns)),
+                "severity": finding.severity,
+                "latched": judge.quiet_ns == NEVER,
+                "auto": judge.auto,
+            }
+            if past is not None:
+                given["previous"] = past.id
         del self._held[key]
         self._active[key] = life
         if life.track in rows:
             life.motion = motions(picture, [rows[life.track]])[0]
             life.seen_ns = t
-        self._sustain(life, finding, picture)
-        yield life
+        self._take_in(life, finding, picture)
+        life.urgent_ns, life.milder = t, LEAST
+        by = self._grouping.hides(life, self._active.values(), t)
+        if by and event == "raise":
+            event, given = "suppress", {**given, "by": by}
+        elif by and life.case.state not in OVER and life.case.state != SUPPRESSED:
+            out.append(self.desk.act(life, "suppress", t, by=by))
+        out.append(self._tell(life, event, picture, **given))
+        if event == "return":
+            out += self._rise(life, finding.severity, picture)
+        yield life, out
 
     def _refind_past(
         self, key: Key, finding: Finding, picture: Picture, rows: Mapping[int, int]
@@ -351,55 +432,50 @@ class Engine:
             if age > REFIND_NS:
                 continue
             row = rows.get(old.track)
-            lost = old.track >= 0 and (row is None or _coasts(picture, row))
+            lost = old.track >= 0 and (row is None or coasts(picture, row))
             if not lost or (old.rule, old.zone) != (key[0], key[2]):
                 continue
-            if finding.track in _returned(old, picture):
+            if finding.track in returned(old, picture):
                 del self._past[old.key]
                 self._take_over(old, picture, finding.track, rows)
                 self._past[old.key] = old
                 return
 
-    def _make_room(self, severity: int, t_ns: int) -> tuple[Life | None, bool]:
-        """Forget the oldest cleared alert, else the least of the less severe; 1 and 2 never."""
-        if self._past:
-            del self._past[next(iter(self._past))]
-            self.evicted += 1
-            return None, True
-        least = [v for v in self._active.values() if v.severity > max(severity, 2)]
-        if not least:
-            return None, False
-        victim = max(
-            least, key=lambda v: (v.severity, not (v.motion and v.motion.corroborated), -v.base_ns)
-        )
-        self._clear(victim, t_ns, "evicted")
-        del self._past[victim.key]
-        self.evicted += 1
-        return victim, True
+    def _evict(self, victim: Life, picture: Picture) -> list[Alert]:
+        """Forget an alert; one that is active says so first."""
+        out = [
+            self.desk.act(child, "split", picture.t_ns, reason="head_gone")
+            for child in self.desk.children(victim.id)
+        ]
+        if victim.active and victim.case.state != CLOSED:
+            out += self._clear(victim, picture, "evicted")
+        self._forget(victim)
+        return out
+
+    def _forget(self, life: Life) -> None:
+        self._active.pop(life.key, None)
+        self._past.pop(life.key, None)
+        self.desk.forget(life.id)
 
     def _due(self, life: Life, t_ns: int) -> bool:
         """Tell whether the alert moved, or lost a reason, and may say so again."""
-        if life.found_ns != t_ns or t_ns - life.published_ns < PERIOD_NS[life.severity]:
+        if life.found_ns != t_ns:
             return False
-        return position_of(life) != life.position or life.codes() != life.told
+        if not self._flood.may_repeat(life, t_ns, PERIOD_NS[life.severity]):
+            return False
+        return position_of(life) != life.facts.get("position", {}) or life.codes() != life.told
 
-    def _publish(self, life: Life, picture: Picture) -> Alert:
-        life.rev += 1
+    def _tell(self, life: Life, event: str, picture: Picture, **given: Any) -> Alert:
+        """Make a revision that says what the world is like now."""
         life.published_ns = picture.t_ns
-        life.position = position_of(life)
         life.told = life.codes()
         life.said |= life.told
-        if life.active and life.found_ns == picture.t_ns:
-            observe(life, picture)
-        return Alert(
-            id=life.id,
-            rev=life.rev,
-            type=life.rule,
-            severity=life.severity,
-            condition="active" if life.active else "cleared",
-            event_ns=int(picture.t_ns),
-            body=body_of(life, picture.t_ns, self._context, picture.zones_hash),
-        )
+        facts = facts_of(life, picture, self._context)
+        if event == "update":
+            before = life.facts
+            given["changed"] = sorted(n for n in facts if facts[n] != before.get(n))
+        life.facts = facts
+        return self.desk.act(life, event, picture.t_ns, **given)
 
 
 def digest_alerts(alerts: Iterable[Alert]) -> str:
@@ -446,61 +522,6 @@ def _in_force(picture: Picture) -> set[str]:
     return {name for name, on in zip(picture.zone_ids, active, strict=True) if on}
 
 
-def _coasts(picture: Picture, row: int) -> bool:
-    return bool(picture.tracks.status[row] == Status.COASTING)
-
-
-def _seen(life: Life, picture: Picture, row: int) -> bool:
-    """Tell whether the track is seen at its place now, well enough to end this alert.
-
-    A coasting track is a guess; and what a drone says of itself never clears severity 1.
-    """
-    if picture.tracks.status[row] != Status.CONFIRMED:
-        return False
-    return life.severity > 1 or corroborated(picture, row)
-
-
-def _outside(life: Life, picture: Picture, row: int) -> bool:
-    """Tell whether a track without a finding is the one lost in a zone, seen outside of it."""
-    last, tracks = life.motion, picture.tracks
-    if not life.zone or last is None or not _seen(life, picture, row):
-        return False
-    named = last.ident >= 0 and int(tracks.ident[row]) == last.ident
-    return named or int(tracks.kind[row]) == last.kind
-
-
-def _returned(life: Life, picture: Picture) -> list[int]:
-    """Rows of tracks that may be the lost one of `life` again, best first.
-
-    Founded after the last plot of the lost one, and within 20 s with the same identity, or near
-    where it was or should be by now: 3 sigma, at least 100 m. A place that an alert was lost
-    inside of waits for the same identity without end.
-    """
-    last, tracks, t = life.motion, picture.tracks, picture.t_ns
-    if last is None:
-        return []
-    recent = t - life.seen_ns <= REFIND_NS
-    if not recent and (last.ident < 0 or not life.lost):
-        return []
-    born = tracks.first_ns > last.plot_ns
-    same = born & (tracks.ident == last.ident) & (last.ident >= 0)
-    candidates = same.copy()
-    if recent:
-        other = (tracks.ident >= 0) & (last.ident >= 0) & (tracks.ident != last.ident)
-        gate = min(max(REFIND_M, 3.0 * last.sd if isfinite(last.sd) else 0.0), REFIND_MOST_M)
-        candidates |= born & ~other & (_away(last, life, picture) <= gate)
-    rows = np.flatnonzero(candidates)
-    if not len(rows):
-        return []
-    away = _away(last, life, picture)
-    return sorted(rows.tolist(), key=lambda i: (not same[i], float(away[i]), int(tracks.id[i])))
-
-
-def _away(last: Motion, life: Life, picture: Picture) -> F8:
-    """(n,) m from each track to where the lost one was, or should be now, whatever is nearer."""
-    dt = (picture.t_ns - life.seen_ns) / 1e9
-    x = picture.tracks.x
-    there = np.hypot(x[:, 0] - last.east, x[:, 1] - last.north)
-    east, north = last.east + last.v_east * dt, last.north + last.v_north * dt
-    nearer: F8 = np.minimum(there, np.hypot(x[:, 0] - east, x[:, 1] - north))
-    return nearer
+def _is_same(past: Life, t_ns: int) -> bool:
+    """Tell whether a cleared alert is the one that comes back: not closed, or not for long."""
+    return past.case.state != CLOSED or t_ns - past.case.closed_ns <= REOPEN_NS

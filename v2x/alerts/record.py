@@ -1,4 +1,4 @@
-"""The alert record: what is known of an alert as JSON-able values, by ``schema.json``.
+"""The alert record: what is known of the world as JSON-able values, by ``schema.json``.
 
 What is not known is absent: no null, no NaN, no invented value. Numbers are rounded (1e-7 deg,
 1 cm, 1e-3 in reasons), so that the bytes do not depend on the last bit of a float.
@@ -14,12 +14,11 @@ from v2x.alert import Reason
 from v2x.alerts.life import Life, Motion
 from v2x.alerts.stamps import iso_utc
 from v2x.alerts.subjects import INDEPENDENT_BITS, receivers
-from v2x.alerts.texts import render
 from v2x.observations import Kind
 from v2x.picture import ClaimStatus, Picture
 from v2x.sensors import SensorKind
 
-_DEGREES, _METRES, _REASON = 7, 2, 3
+_DEGREES, _METRES, _REASON, _EXIST = 7, 2, 3, 2
 
 
 def motions(picture: Picture, rows: Sequence[int]) -> list[Motion]:
@@ -65,39 +64,22 @@ def position_of(life: Life) -> dict[str, float]:
     }
 
 
-def observe(life: Life, picture: Picture) -> None:
-    """Take over what the picture knows beside the finding: evidence, pilot, identity."""
-    row = life.finding.track
-    life.evidence = _evidence(life, picture, row)
-    if row < 0:
-        return
-    identities = picture.identities
-    lat, lon = float(identities.pilot_lat[row]), float(identities.pilot_lon[row])
-    if isfinite(lat) and isfinite(lon):
-        life.pilot = {**_known({"lat": lat, "lon": lon}, _DEGREES), "source": "remote_id"}
-    claimed = picture.idents.get(int(picture.tracks.ident[row]))
-    if claimed:
-        life.identity = {"claimed_identity": claimed}
-        if identities.status[row] == ClaimStatus.CORROBORATED:
-            life.identity["identity"] = claimed
+def facts_of(life: Life, picture: Picture, context: Mapping[str, Any]) -> dict[str, Any]:
+    """What the record says of the world now; what people did is `v2x.alerts.cases.people`.
 
-
-def body_of(life: Life, t_ns: int, context: Mapping[str, Any], zones_hash: str) -> dict[str, Any]:
-    """Return the whole record of the revision that `life` is in now."""
-    body: dict[str, Any] = {
-        "id": life.id,
-        "rev": life.rev,
+    Evidence, pilot and identity are taken from a picture with a finding; from any other they stay
+    as they were told.
+    """
+    before, zones_hash = life.facts, picture.zones_hash
+    found = life.found_ns == picture.t_ns
+    row = life.finding.track if found else -1
+    facts: dict[str, Any] = {
         "type": life.rule,
-        "severity": life.severity,
-        "condition": "active" if life.active else "cleared",
-        "state": "open",
         "onset": iso_utc(life.onset_ns),
-        "event_time": iso_utc(t_ns),
-        "subject": _subject(life),
+        "subject": _subject(life, picture, row),
         "cause": life.cause,
-        "reasons": [_reason(r) for r in (*life.reasons, *life.extra)],
-        "evidence": life.evidence,
-        "returns": life.returns,
+        "reasons": [_reason(r) for r in life.every_reason()],
+        "evidence": _evidence(life, picture, row) if found else before.get("evidence", []),
         "drill": False,
         "replay": bool(context.get("replay", False)),
         "v2x": {
@@ -107,33 +89,52 @@ def body_of(life: Life, t_ns: int, context: Mapping[str, Any], zones_hash: str) 
         },
     }
     if life.zone:
-        body["zone"] = life.zone
-    if life.previous:
-        body["previous"] = life.previous
-    if life.position:
-        body["position"] = life.position
-    if life.pilot:
-        body["pilot"] = life.pilot
+        facts["zone"] = life.zone
+    if position := position_of(life):
+        facts["position"] = position
+    if pilot := _pilot(picture, row) or before.get("pilot"):
+        facts["pilot"] = pilot
     if life.shown is not None:
         at = life.shown
         velocity = _known(
             {"east_mps": at.v_east, "north_mps": at.v_north, "up_mps": at.v_up}, _METRES
         )
         if velocity:
-            body["velocity"] = velocity
-    body["text"] = render(body)
-    return body
+            facts["velocity"] = velocity
+    return facts
 
 
-def _subject(life: Life) -> dict[str, str]:
+def _pilot(picture: Picture, row: int) -> dict[str, Any]:
+    if row < 0:
+        return {}
+    identities = picture.identities
+    lat, lon = float(identities.pilot_lat[row]), float(identities.pilot_lon[row])
+    if not (isfinite(lat) and isfinite(lon)):
+        return {}
+    return {**_known({"lat": lat, "lon": lon}, _DEGREES), "source": "remote_id"}
+
+
+def _subject(life: Life, picture: Picture, row: int) -> dict[str, Any]:
     kind, name = life.subject
     if kind == "device":
         return {"device": str(name)}
-    subject = dict(life.identity)
+    before = life.facts.get("subject", {})
+    subject: dict[str, Any] = {
+        name: before[name] for name in ("identity", "claimed_identity", "exist") if name in before
+    }
+    if row >= 0:
+        claimed = picture.idents.get(int(picture.tracks.ident[row]))
+        if claimed:
+            subject.pop("identity", None)
+            subject["claimed_identity"] = claimed
+            if picture.identities.status[row] == ClaimStatus.CORROBORATED:
+                subject["identity"] = claimed
+        subject["exist"] = _rounded(float(picture.tracks.exist[row]), _EXIST)
     if kind == "track":
         subject["track"] = str(name)
     else:
         subject["claimed_identity"] = str(name)
+        subject.pop("exist", None)
     if life.shown is not None:
         subject["kind"] = Kind(life.shown.kind).name.lower()
     return subject

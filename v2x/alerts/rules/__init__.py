@@ -12,7 +12,8 @@ def registry() -> dict[str, Rule]:
     """All rules by type.
 
     Beside the members of `Rule`, a rule may say ``reads``, the `Name`s of the readings it looks
-    for in ``picture.readings``, and ``cause`` ("target" unless said): whose fault it reports.
+    for in ``picture.readings``, ``cause`` ("target" unless said): whose fault it reports, and
+    ``auto``: of severity 3 or 4 it is resolved and closed by the engine once it has cleared.
     """
     found: dict[str, Rule] = {}
     for module in pkgutil.iter_modules(__path__):

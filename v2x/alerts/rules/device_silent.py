@@ -24,6 +24,7 @@ class DeviceSilent:
 
     type = "device_silent"
     cause = "device"
+    auto = True
     hold_s = 0.0
     quiet_s = LEAST_S
 
