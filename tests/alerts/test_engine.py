@@ -89,6 +89,35 @@ def test_the_onset_is_the_first_slice_of_the_hold() -> None:
     assert alert.id == alert_id("device_silent", ANY, "", ns(2))
 
 
+@pytest.mark.parametrize(("kept", "raised_at"), [(0.5, 1.5), (0.9, 1.9), (1.5, 3.0)])
+def test_a_finding_that_only_keeps_stops_the_hold_and_does_not_end_it(
+    kept: float, raised_at: float
+) -> None:
+    def say(picture: Picture) -> list[Finding]:
+        return [Finding(ANY, 3, raises=not ns(0.45) < picture.t_ns <= ns(0.45 + kept))]
+
+    (alert, *_) = run(engine(Scripted(say)), [picture(t) for t in steps(0, 4, 0.05)])
+    onset = 0.0 if kept < 1.0 else raised_at - 1.0
+    assert story([alert]) == [(raised_at, 1, "active", 3)]
+    assert alert.body["onset"] == iso_utc(ns(onset))
+
+
+def test_two_missed_looks_delay_an_alert_by_as_much_and_no_more() -> None:
+    def seen(t: float) -> Picture:
+        one = drone(verdict=Verdict.DARK, exist=0.86 if 2.0 < t <= 2.6 else 0.99)
+        return picture(t, [one])
+
+    (alert,) = run(engine(UAS_DARK), [seen(t) for t in steps(0, 8)])
+    assert story([alert]) == [(5.6, 1, "active", 2)]
+
+
+def test_a_track_that_may_not_be_there_starts_no_alert_and_keeps_one() -> None:
+    def seen(t: float) -> Picture:
+        return picture(t, [drone(verdict=Verdict.DARK, exist=0.89 if t < 30 or t > 50 else 0.9)])
+
+    assert story(run(engine(UAS_DARK), [seen(t) for t in steps(0, 80)])) == [(35.0, 1, "active", 2)]
+
+
 def test_quiet_time_counts_from_the_last_finding() -> None:
     told = play(Scripted(at((0, 2), (6.9, 8))), steps(0, 20))
     assert told == [(1.0, 1, "active", 3), (13.0, 2, "cleared", 3)]

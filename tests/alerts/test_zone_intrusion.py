@@ -63,7 +63,7 @@ def test_severity_by_kind_of_zone_and_doubt(
         {"kind": Kind.UNKNOWN, "agl": 5.0},
         {"kind": Kind.UNKNOWN, "agl": NAN},
         {"verdict": Verdict.AUTHORISED, "plan": 0},
-        {"exist": 0.89},
+        {"exist": 0.49},
     ],
 )
 def test_who_is_never_an_intruder(given: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ A rule that raises an exception takes `Engine.judge` with it in this form: the c
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from json import dumps
 from math import isfinite, isinf
@@ -34,7 +34,9 @@ from v2x.picture import Picture
 from v2x.readings import Name
 
 GAP_NS = 300_000_000
-"""Slices without a raising finding that do not end a hold."""
+"""Slices without a finding that do not end a hold."""
+SURE = 0.9
+"""Existence from which a track is reason enough for an alert; below it findings only keep."""
 REOPEN_NS = 900_000_000_000
 LATCH_NS = 10_000_000_000
 """Quiet time of a latched alert, and of one lost inside a zone, that a person has ended."""
@@ -58,10 +60,14 @@ class _Judge:
 
 @dataclass(slots=True)
 class _Held:
-    """A finding that has not lasted long enough: since when, newest, and no room was found."""
+    """A finding that has not lasted long enough.
+
+    Since when, newest, how long of it only kept, and whether no room was found.
+    """
 
     onset_ns: int
     last_ns: int
+    kept_ns: int = 0
     refused: bool = False
 
 
@@ -144,7 +150,9 @@ class Engine:
         return {
             "active": [life.state() for life in self._active.values()],
             "past": self._put_away(),
-            "held": [(key, h.onset_ns, h.last_ns, h.refused) for key, h in self._held.items()],
+            "held": [
+                (key, h.onset_ns, h.last_ns, h.kept_ns, h.refused) for key, h in self._held.items()
+            ],
             "left": list(self._left.items()),
             "replies": self.desk.state(),
             "flood": self._flood.state(),
@@ -218,6 +226,8 @@ class Engine:
         found: dict[Key, Finding] = {}
         for judge in self._judges:
             for finding in judge.rule.check(picture):
+                if finding.subject[0] == "track" and _unsure(finding, picture):
+                    finding = replace(finding, raises=False)
                 key = (judge.rule.type, finding.subject, finding.zone)
                 before = found.get(key)
                 if before is None or _weight(finding) < _weight(before):
@@ -353,10 +363,14 @@ class Engine:
         self, key: Key, finding: Finding, picture: Picture, rows: Mapping[int, int]
     ) -> Iterator[tuple[Life, list[Alert]]]:
         """Lives with their revisions, of a finding without an active alert: it, or one evicted."""
-        if not finding.raises:
-            return
         t, judge = picture.t_ns, self._by_type[key[0]]
         held = self._held.get(key)
+        if not finding.raises:
+            # Neither ends a hold nor counts in it: two missed looks make a track less sure.
+            if held is not None and t - held.last_ns <= GAP_NS and held.kept_ns < judge.hold_ns:
+                held.kept_ns += t - held.last_ns
+                held.last_ns = t
+            return
         if held is None or t - held.last_ns > GAP_NS:
             if key not in self._past:
                 self._refind_past(key, finding, picture, rows)
@@ -365,7 +379,7 @@ class Engine:
         hold_ns = judge.hold_ns
         if isfinite(finding.hold_s):
             hold_ns = min(hold_ns, _ns(finding.hold_s))
-        if t - held.onset_ns < hold_ns:
+        if t - held.onset_ns - held.kept_ns < hold_ns:
             return
         out: list[Alert] = []
         given: dict[str, Any] = {}
@@ -511,6 +525,10 @@ def _key(plain: Any) -> Key:
 def _order(key: Key) -> tuple[str, str, int, str, str]:
     rule, (kind, name), zone = key
     return rule, kind, name if isinstance(name, int) else 0, str(name), zone
+
+
+def _unsure(finding: Finding, picture: Picture) -> bool:
+    return finding.track >= 0 and not picture.tracks.exist[finding.track] >= SURE
 
 
 def _weight(finding: Finding) -> tuple[bool, int]:

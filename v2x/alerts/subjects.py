@@ -13,7 +13,7 @@ from v2x.sensors import INDEPENDENT
 from v2x.tracks import Status
 
 COAST_NS = 3_000_000_000
-EXIST = 0.9
+EXIST = 0.5
 AIRBORNE_AGL_M = 5.0
 P_RAISE, P_KEEP = 0.9, 0.2
 """Probability of being inside a zone from which a rule raises, and down to which it keeps."""
@@ -23,10 +23,11 @@ INDEPENDENT_BITS = sum(1 << kind for kind in INDEPENDENT)
 
 
 def flying(picture: Picture) -> B1:
-    """Tracks that may be a drone, and are there beyond doubt.
+    """Tracks that may be a drone, and are more likely there than not.
 
-    Confirmed, or coasting for at most 3 s; existence 0.9 or more; of kind `UAS`, or of unknown
-    kind more than 5 m above ground; not manned. A bird or a road user is neither.
+    Confirmed, or coasting for at most 3 s; existence 0.5 or more (the engine raises from 0.9 on);
+    of kind `UAS`, or of unknown kind more than 5 m above ground; not manned. A bird or a road user
+    is neither.
     """
     tracks = picture.tracks
     seen = tracks.status == Status.CONFIRMED
