@@ -226,17 +226,110 @@ class ZoneRows(Columns):
 class Inside(Columns):
     """Sparse (track row, zone row) pairs, sorted; absent pairs are outside.
 
-    ``p_inside`` probability inside; ``crossed`` 1 where the segment since the last slice went
-    through although both ends are outside; ``margin_m`` depth inside (positive) to the nearest
-    side; ``height_unknown`` 1 where only the footprint could be tested.
+    ``p_inside`` probability inside, NaN where the height, or what it is above, is not known;
+    ``p_footprint`` that of the footprint alone; ``crossed`` 1 where the segment since the last
+    slice went through although both ends are outside; ``margin_m`` depth inside (outside:
+    negative) to the nearest side; ``height_unknown`` 1 where only the footprint could be tested;
+    ``head`` of nested obstacle surfaces the zone row that speaks for all (-1: itself).
     """
 
     track: I4 = column("i4")
     zone: I4 = column("i4")
     p_inside: F8 = column("f8")
+    p_footprint: F8 = column("f8")
     crossed: U1 = column("u1")
     margin_m: F8 = column("f8")
     height_unknown: U1 = column("u1")
+    head: I4 = column("i4", blank=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Breach(Columns):
+    """Sparse (track row, zone row) pairs, sorted: zones a track will be in; absent: none in sight.
+
+    ``earliest``, ``expected``, ``latest`` seconds from now (with 95 % on one side), NaN not within
+    120 s; ``p`` largest probability of being inside within that time; ``height_unknown`` 1 where
+    only the footprint counted; ``head`` as in `Inside`.
+    """
+
+    track: I4 = column("i4")
+    zone: I4 = column("i4")
+    earliest: F8 = column("f8")
+    expected: F8 = column("f8")
+    latest: F8 = column("f8")
+    p: F8 = column("f8")
+    height_unknown: U1 = column("u1")
+    head: I4 = column("i4", blank=-1)
+
+
+class StayWord(IntEnum):
+    """What a track does in a zone. Those from `EXITED` on are told in one slice and never again."""
+
+    ENTERING = 0
+    """Inside for sure, but not for long enough."""
+    INSIDE = 1
+    COASTING = 2
+    """Was inside when it was last seen; it is not seen."""
+    LOST = 3
+    """Not seen for 3 s, where it should have been seen."""
+    COVERAGE_EDGE = 4
+    """Not seen for 3 s, and nothing looks there well enough to be surprised."""
+    EXITED = 5
+    CROSSED = 6
+    """Went through between two slices."""
+    ZONE_ENDED = 7
+    """The zone was taken away, expired, or its hours are over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stays(Columns):
+    """Tracks in zones over time, sorted by track id and zone.
+
+    ``id`` of the track, ``track`` its row (-1: it is no more), ``zone`` row (-1: it is no more);
+    ``word`` `StayWord`; ``onset_ns`` when it entered and ``end_ns`` when it left, on the segment
+    between two slices (-1: not yet); ``seen_ns`` when last seen inside, ``gap_ns`` how long it was
+    not seen in between; ``p_inside`` when last seen, ``p_detect`` probability that a live sensor
+    sees it there; ``lat``, ``lon``, ``hae_m``, ``kind`` of the track there; ``ident`` its identity.
+    """
+
+    id: I8 = column("i8")
+    track: I4 = column("i4", blank=-1)
+    zone: I4 = column("i4", blank=-1)
+    word: U1 = column("u1")
+    onset_ns: I8 = column("i8", blank=-1)
+    end_ns: I8 = column("i8", blank=-1)
+    seen_ns: I8 = column("i8", blank=-1)
+    gap_ns: I8 = column("i8")
+    p_inside: F8 = column("f8")
+    p_detect: F8 = column("f8")
+    lat: F8 = column("f8")
+    lon: F8 = column("f8")
+    hae_m: F8 = column("f8")
+    kind: U1 = column("u1")
+    ident: I8 = column("i8", blank=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Proximity(Columns):
+    """Pairs of a track that may be a drone and a manned one, by row, sorted; absent pairs are far.
+
+    ``cpa_s`` when they come closest within 60 s, ``cpa_m`` how close beside each other and
+    ``vertical_m`` above one another then (NaN unknown), ``vertical_sd`` its deviation; ``range_m``
+    now; ``p`` that both limits of well clear are broken at one time, ``p_keep`` of limits 1.2 times
+    as wide; ``approach`` zone row of an approach in use that the drone is in (-1 none), for which
+    ``other`` may be -1: the aircraft is not in sight.
+    """
+
+    track: I4 = column("i4")
+    other: I4 = column("i4", blank=-1)
+    cpa_s: F8 = column("f8")
+    cpa_m: F8 = column("f8")
+    vertical_m: F8 = column("f8")
+    vertical_sd: F8 = column("f8")
+    range_m: F8 = column("f8")
+    p: F8 = column("f8")
+    p_keep: F8 = column("f8")
+    approach: I4 = column("i4", blank=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +386,9 @@ class Picture:
     looks: Looks = field(default_factory=Looks.blank)
     facts: SensorFacts = field(default_factory=SensorFacts.blank)
     cross: CrossResiduals = field(default_factory=CrossResiduals.blank)
+    breach: Breach = field(default_factory=Breach.blank)
+    stays: Stays = field(default_factory=Stays.blank)
+    proximity: Proximity = field(default_factory=Proximity.blank)
     zone_ids: tuple[str, ...] = ()
     plan_ids: tuple[str, ...] = ()
     idents: Mapping[int, str] = field(default_factory=dict)
