@@ -289,7 +289,8 @@ class Stays(Columns):
     ``word`` `StayWord`; ``onset_ns`` when it entered and ``end_ns`` when it left, on the segment
     between two slices (-1: not yet); ``seen_ns`` when last seen inside, ``gap_ns`` how long it was
     not seen in between; ``p_inside`` when last seen, ``p_detect`` probability that a live sensor
-    sees it there; ``lat``, ``lon``, ``hae_m``, ``kind`` of the track there; ``ident`` its identity.
+    sees it there; ``lat``, ``lon``, ``hae_m``, ``kind`` of the track there; ``ident`` its
+    identity; ``sure`` 1 where it was a drone beyond doubt that no approval excuses.
     """
 
     id: I8 = column("i8")
@@ -307,6 +308,7 @@ class Stays(Columns):
     hae_m: F8 = column("f8")
     kind: U1 = column("u1")
     ident: I8 = column("i8", blank=-1)
+    sure: U1 = column("u1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def test_zone_ceiling_far_away_is_compared_with_height_not_with_up():
     here = Airspace(TILE, SENSORS, zones)
     x = np.zeros((2, 6))
     x[:, :3] = TILE.to_enu(np.full(2, 39.1), np.full(2, 118.05), np.array([99.0, 101.0]))
-    tracks = Tracks.blank(2, id=[1, 2], x=x, P=np.eye(6), kind=Kind.UAS, kind_prob=0.9)
+    tracks = Tracks.blank(2, id=[1, 2], x=x, P=0.1 * np.eye(6), kind=Kind.UAS, kind_prob=0.9)
     inside = here.judge(T0, tracks, NOTHING, devices(SENSORS), {}).inside
     assert inside.track.tolist() == [0]
 

@@ -262,6 +262,8 @@ class Pipeline:
             identities=low.identities,
             zones=low.zones,
             inside=low.inside,
+            breach=low.breach,
+            stays=low.stays,
             devices=devices,
             readings=self._newest.take(piece.readings),
             residuals=self._tracker.residuals,

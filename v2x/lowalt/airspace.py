@@ -14,20 +14,25 @@ from numpy.typing import NDArray
 
 from v2x.columns import B1, F8, I8, U1, Columns, column
 from v2x.geodesy import Tile
-from v2x.lowalt.claims import CLAIM_LIFE_NS, SECOND
+from v2x.lowalt.claims import CLAIM_LIFE_NS
 from v2x.lowalt.heights import GROUND_AMSL_M, NEVER_MEASURED_SD_M, track_heights
 from v2x.lowalt.identity import AIRBORNE_AGL_M, ICAO, RID, Identification
 from v2x.lowalt.levels import Levels
 from v2x.lowalt.plans import Plans
+from v2x.lowalt.presence import covariances
 from v2x.lowalt.registry import Registry
-from v2x.lowalt.volumes import Pairs, Places, ZoneIndex
+from v2x.lowalt.volumes import Pairs, ZoneIndex
+from v2x.lowalt.zone_watch import Aircraft, ZoneWatch
 from v2x.lowalt.zones import Zones
 from v2x.observations import Kind, Observations
 from v2x.picture import (
+    Breach,
     Devices,
     Heights,
     Identities,
     Inside,
+    Stays,
+    Verdict,
     Why,
     ZoneKind,
     ZoneRows,
@@ -38,8 +43,8 @@ from v2x.tracks import Status, Tracks
 
 SURE_PROB = 0.5
 """A kind less likely than this is as good as unknown."""
-GAP_NS = 5 * SECOND
-"""Longest gap over which a track's move is taken as a straight line."""
+SURE_EXIST = 0.9
+"""A drone that is less likely there is not missed when it is lost."""
 
 SCHEMES = 65_536
 """Identities whose scheme is remembered, to spare the look at their text; all go at once."""
@@ -58,6 +63,8 @@ class Judgement(NamedTuple):
     identities: Identities
     zones: ZoneRows
     inside: Inside
+    breach: Breach = Breach.blank()
+    stays: Stays = Stays.blank()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,7 @@ class Airspace:
         self.identification = Identification(tile, sensors, registry, plans)
         self._tile = tile
         self._ground_amsl_m = ground_amsl_m
+        self._watch = ZoneWatch(sensors)
         self._memory = _Memory.blank(0)
         self._schemes: dict[int, int] = {}
 
@@ -144,7 +152,8 @@ class Airspace:
         if not air.size:
             self.identification.forget()
             self._memory = _Memory.blank()
-            return Judgement(geodetic, heights, identities, zone_rows, Inside.blank())
+            stays = self._watch.nobody(t_ns, self.zones, live)
+            return Judgement(geodetic, heights, identities, zone_rows, Inside.blank(), stays=stays)
         places = self.zones.places(
             geodetic[air, 0], geodetic[air, 1],
             np.where(pressed[air], np.nan, heights.hae[air]), heights.amsl[air], heights.agl[air],
@@ -159,14 +168,29 @@ class Airspace:
         identities.why[air[pressed[air]]] |= int(Why.HEIGHT_BAROMETRIC)
 
         before = self._remembered(near)
-        moved = self._crossed(t_ns, near, before, places, pairs)
-        inside = self._inside(air, answer.standing, pairs, moved)
+        said = answer.identities
+        manned = said.verdict == Verdict.MANNED
+        excused = (said.verdict == Verdict.AUTHORISED) & (said.plan >= 0)
+        drone = (near.kind == Kind.UAS) | (heights.agl[air] > AIRBORNE_AGL_M)
+        sure = (near.status == Status.CONFIRMED) & (near.exist >= SURE_EXIST)
+        inside, breach, stays = self._watch.judge(
+            t_ns,
+            self.zones,
+            Aircraft(
+                air, near, places, covariances(near.P, heights.sd[air]),
+                before.seen_ns, before.flat, before.levels,
+                answer.standing, manned, sure & drone & ~manned & ~excused,
+                geodetic[air, 0], geodetic[air, 1], heights.hae[air],
+            ),
+            pairs,
+            live,
+        )  # fmt: skip
         seen = near.status != Status.COASTING
         before.seen_ns[seen] = t_ns
         before.flat[seen] = places.flat[seen]
         before.levels[seen] = places.heights[seen]
         self._memory = before
-        return Judgement(geodetic, heights, identities, zone_rows, inside)
+        return Judgement(geodetic, heights, identities, zone_rows, inside, breach, stays)
 
     def state(self) -> dict[str, Any]:
         """What must survive a restart: lists, numbers and arrays."""
@@ -174,6 +198,7 @@ class Airspace:
             "identification": self.identification.state(),
             "levels": self.levels.state(),
             "memory": {name: getattr(self._memory, name) for name, *_ in _Memory.schema()},
+            "zones": self._watch.state(),
             "schemes": list(self._schemes.items()),  # their texts may be forgotten by now
         }
 
@@ -181,6 +206,7 @@ class Airspace:
         """Put back what `state` gave."""
         self.identification.restore(state["identification"])
         self.levels.restore(state["levels"])
+        self._watch.restore(state["zones"])
         self._memory = _Memory(
             **{n: np.array(state["memory"][n], dtype) for n, dtype, *_ in _Memory.schema()}
         )
@@ -266,30 +292,3 @@ class Airspace:
         asking = np.full(n, -1, np.int32)
         asking[point[order]] = zone[order]  # written backwards: the first one stays
         return asking
-
-    def _crossed(
-        self, t_ns: int, near: Tracks, before: _Memory, places: Places, held: Pairs
-    ) -> Pairs:
-        """Zones that a track went through since it was last seen, at neither end inside."""
-        lately = (before.seen_ns >= 0) & (t_ns - before.seen_ns <= GAP_NS)
-        lately &= near.status != Status.COASTING
-        then = Places(np.where(lately[:, None], before.flat, np.nan), before.levels)
-        return self.zones.crossed(then, places, held, self.zones.active(t_ns))
-
-    def _inside(self, air: NDArray[np.intp], standing: B1, pairs: Pairs, moved: Pairs) -> Inside:
-        """Pairs as the picture holds them; a drone that stands on the ground is in no zone."""
-        through = np.repeat(np.array([0, 1], np.uint8), [len(pairs.point), len(moved.point)])
-        point = np.concatenate((pairs.point, moved.point))
-        zone = np.concatenate((pairs.zone, moved.zone))
-        depth = np.concatenate((pairs.depth, moved.depth))
-        unknown = np.concatenate((pairs.height_unknown, moved.height_unknown))
-        rows = np.lexsort((zone, point))
-        rows = rows[~standing[point[rows]]]
-        return Inside(
-            track=air[point[rows]].astype(np.int32),
-            zone=zone[rows].astype(np.int32),
-            p_inside=1.0 - through[rows].astype(np.float64),
-            crossed=through[rows],
-            margin_m=depth[rows],
-            height_unknown=unknown[rows],
-        )

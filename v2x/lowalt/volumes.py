@@ -21,7 +21,7 @@ from v2x import polygons
 from v2x.columns import B1, F8, I4, I8, U1
 from v2x.errors import ConfigError
 from v2x.geodesy import Tile
-from v2x.lowalt import heights
+from v2x.lowalt import heights, walls
 from v2x.lowalt.files import REFERENCES, Ring, split
 from v2x.lowalt.zones import EARLIEST, LATEST, Limit, Zone, Zones
 from v2x.picture import ZoneRows
@@ -42,6 +42,10 @@ class _Limits(NamedTuple):
     m: F8
     ref: I8
     rise: F8
+
+    def rows(self) -> F8:
+        """(p, 7) limits as `v2x.lowalt.walls` has them."""
+        return np.column_stack((self.m, self.ref, self.rise))
 
     def at(self, flat: F8, part: I4) -> F8:
         """(k,) metres of the limit of each pair over its place (k, 2)."""
@@ -110,6 +114,8 @@ class ZoneIndex:
         self._ceiling = _limits(tile, [part.ceiling for _, part in parts], np.inf)
         shapes = [[_in_metres(tile, zones[row], r) for r in part.polygon] for row, part in parts]
         self._index = polygons.build(shapes, CELL_M)
+        floor, ceiling = self._floor.rows(), self._ceiling.rows()
+        self.walls = walls.build(shapes, self._owner, len(zones), floor, ceiling)
 
     def __len__(self) -> int:
         return len(self.zones)
