@@ -17,6 +17,14 @@ EXIST = 0.5
 AIRBORNE_AGL_M = 5.0
 P_RAISE, P_KEEP = 0.9, 0.2
 """Probability of being inside a zone from which a rule raises, and down to which it keeps."""
+ZONE_SEVERITY = {
+    ZoneKind.PROHIBITED: 1,
+    ZoneKind.OBSTACLE_SURFACE: 1,
+    ZoneKind.RESTRICTED: 2,
+    ZoneKind.WARNING: 3,
+    ZoneKind.OPERATING: 4,
+}
+"""How severe it is to be inside, before doubt takes it down."""
 HEARD_NS = 10_000_000_000
 LEAST_URGENT = 4
 INDEPENDENT_BITS = sum(1 << kind for kind in INDEPENDENT)
@@ -37,6 +45,18 @@ def flying(picture: Picture) -> B1:
     manned = picture.identities.verdict == Verdict.MANNED
     judged: B1 = seen & (tracks.exist >= EXIST) & drone & ~manned
     return judged
+
+
+def excused(picture: Picture) -> B1:
+    """Tracks whose approved plan fits in identity, volume and time: nobody need be told."""
+    identities = picture.identities
+    made: B1 = (identities.verdict == Verdict.AUTHORISED) & (identities.plan >= 0)
+    return made
+
+
+def spoken_for(zone: int, head: int) -> int:
+    """Zone row under which a pair is told: nested surfaces have one that speaks for all."""
+    return head if head >= 0 else zone
 
 
 def rows_with(picture: Picture, *verdicts: Verdict) -> list[int]:
