@@ -122,7 +122,7 @@ class Binding:
         claim, row = self._near(said, paths)
         gain = compare(said, paths, claim, row)
         self._gather(said, paths, claim, row, gain)
-        self._choose()
+        self._choose(paths.id)
 
     def of_tracks(self, tracks: I8) -> I8:
         """Identity bound to each track (n,), -1 none."""
@@ -201,12 +201,17 @@ class Binding:
         pairs.last_ns[at] = said.t_ns[claim]
         self._keep(pairs.take(np.lexsort((pairs.track, pairs.ident))))
 
-    def _choose(self) -> None:
-        """Bind the best choice of all, each identity and each track once."""
+    def _choose(self, seen: I8) -> None:
+        """Bind the best choice of all, each identity and each track once.
+
+        A track that no sensor sees any more keeps its identity until another one deserves it.
+        """
         pairs = self._pairs
         llr = over_delays(pairs.llr)
         held = pairs.bound == 1
         worth = np.where(llr >= 0.0, llr + TIE * held, -inf)
+        gone = (llr >= 0.0) & ~np.isin(pairs.track, seen)
+        worth[gone] = np.minimum(worth[gone], TIE)
         edge = np.flatnonzero((worth > 0.0) & ((llr >= BOUND) | held))
         idents, a = np.unique(pairs.ident[edge], return_inverse=True)
         tracks, b = np.unique(pairs.track[edge], return_inverse=True)
