@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -260,6 +261,32 @@ class RuleSettings(_Section):
     quiet_s: Finite | None = Field(None, ge=0, description="must be gone this long to clear")
 
 
+class Maintenance(_Section):
+    """Work on a device: its alerts are withheld meanwhile, and kept."""
+
+    device: str = Field(min_length=1, description="name of the sensor")
+    start: AwareDatetime = Field(description="first moment, with its offset from UTC")
+    end: AwareDatetime = Field(description="first moment after it, with its offset from UTC")
+    reason: str = Field("", description="what is done, and by whom")
+
+    @field_validator("end")
+    @classmethod
+    def _ends_later(cls, end: AwareDatetime, info: ValidationInfo) -> AwareDatetime:
+        if "start" in info.data and end <= info.data["start"]:
+            raise ValueError("end: not after its start")
+        return end
+
+    @property
+    def start_ns(self) -> int:
+        """First moment, ns UTC, to the second."""
+        return int(self.start.timestamp()) * 1_000_000_000
+
+    @property
+    def end_ns(self) -> int:
+        """First moment after it, ns UTC, to the second."""
+        return int(self.end.timestamp()) * 1_000_000_000
+
+
 class KafkaTopic(_Section):
     """One topic of frames."""
 
@@ -279,6 +306,9 @@ class KafkaSettings(_Section):
     )
     alerts_topic: str = Field("v2x.alerts.v1", description="history of alerts")
     dead_letter_topic: str = Field("v2x.deadletter.v1", description="frames nobody could decode")
+    commands_topic: str | None = Field(
+        None, description="commands of people, as `v2x.commands.v1`; none: not read from Kafka"
+    )
     allow_plaintext: bool = Field(False, description="plaintext to hosts other than this one")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field(
         "PLAINTEXT", description="how to talk to the broker"
@@ -327,6 +357,7 @@ class Config(_Section):
     fleet: Fleet = Fleet()
     airspace: AirspaceSettings = AirspaceSettings()
     alerts: Mapping[str, RuleSettings] = Field(default_factory=dict)
+    maintenance: tuple[Maintenance, ...] = ()
     kafka: KafkaSettings = KafkaSettings()
     bridge: BridgeSettings = BridgeSettings()
     sinks: tuple[SinkSettings, ...] = ()
@@ -375,7 +406,7 @@ class Config(_Section):
 
     def digest(self) -> str:
         """16 hex digits over everything that decides what is derived from the frames."""
-        parts = {"site", "grid", "tracker", "sensors", "fleet", "alerts"}
+        parts = {"site", "grid", "tracker", "sensors", "fleet", "alerts", "maintenance"}
         body = self.model_dump_json(include=parts)
         return blake2b(body.encode(), digest_size=8).hexdigest()
 

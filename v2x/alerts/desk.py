@@ -276,12 +276,6 @@ def due_ns(case: Case) -> int:
     return next_timer(case)[0]
 
 
-def entry_transition(entry: Mapping[str, Any]) -> Transition:
-    """Return the transition that an entry of the history tells of."""
-    given = {**entry["given"], "id": entry["id"]}
-    return Transition(entry["event"], entry["t_ns"], entry["who"], entry["role"], given)
-
-
 _REPLY = [f.name for f in fields(Reply) if f.name != "refused"]
 
 

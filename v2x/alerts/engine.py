@@ -29,7 +29,7 @@ from v2x.alerts.inhibition import Window
 from v2x.alerts.life import NEVER, Key, Life
 from v2x.alerts.record import facts_of, motions, position_of
 from v2x.alerts.refound import REFIND_NS, coasts, outside, returned, seen
-from v2x.alerts.transitions import CLOSED, OVER, SHELVED, SUPPRESSED
+from v2x.alerts.transitions import ACKED, CLOSED, OPEN, OVER, SHELVED
 from v2x.picture import Picture
 from v2x.readings import Name
 
@@ -426,7 +426,7 @@ class Engine:
         by = self._grouping.hides(life, self._active.values(), t)
         if by and event == "raise":
             event, given = "suppress", {**given, "by": by}
-        elif by and life.case.state not in OVER and life.case.state != SUPPRESSED:
+        elif by and life.case.state in (OPEN, ACKED):
             out.append(self.desk.act(life, "suppress", t, by=by))
         out.append(self._tell(life, event, picture, **given))
         if event == "return":

@@ -10,6 +10,8 @@ outbox        one row per destination for each of these: waiting, sent or gave_u
 positions     per place the next seq to read
 run           where this store's run of frames starts, and its configuration
 counters      per source, totals since the run started
+history       what was done to alerts, by whom, in one chain; with ``commands`` and
+              ``replies`` the business of `v2x.alerts.ledger`
 ============  =====================================================================
 
 An alert's body stands once, in ``alerts``; outbox rows point at it (`what`, `nth`, `seq`: id, rev
@@ -27,7 +29,9 @@ The loop writes; each delivery worker reads and marks through a connection of it
 Longer than other modules, because all SQL of the house stands here.
 """
 
+import fcntl
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,10 +42,15 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from v2x.alert import Alert
+from v2x.alerts import ledger
+from v2x.alerts.commands import Reply
+from v2x.alerts.history import Fault
+from v2x.alerts.ledger import Order, Reached
 from v2x.errors import StoreError
 from v2x.frames import Frame, Place
 
-FORMAT = 1
+FORMAT = 2
+"""2 has a history; a store of format 1 gets the one that its revisions tell of."""
 BUSY_MS = 10_000
 WAITING, SENT, GAVE_UP = "waiting", "sent", "gave_up"
 ALERT, LETTER = "alert", "dead_letter"
@@ -69,6 +78,11 @@ CREATE TABLE IF NOT EXISTS run(
 CREATE TABLE IF NOT EXISTS facts(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters(
   source TEXT, name TEXT, total INTEGER NOT NULL, PRIMARY KEY(source, name)) WITHOUT ROWID;
+"""
+_LATEST = """
+SELECT a.id, a.rev, a.type, a.severity, a.condition, a.event_ns, a.body, a.hash FROM alerts a
+JOIN (SELECT id, MAX(rev) AS rev FROM alerts GROUP BY id) newest USING(id, rev)
+ORDER BY a.event_ns, a.id
 """
 
 _DUE = """
@@ -143,6 +157,7 @@ class Store:
         self._threads = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._owned: int | None = None
 
     @classmethod
     def open(
@@ -172,6 +187,49 @@ class Store:
             raise
         return store
 
+    @classmethod
+    def existing(cls, path: Path, destinations: Iterable[str] | None = None) -> Self:
+        """Open a store that is there, to look at it or to work on it.
+
+        Parameters
+        ----------
+        destinations
+            None: those that the newest run of the store had.
+
+        Raises
+        ------
+        StoreError
+            There is none, or `open` refuses it.
+        """
+        if not path.is_file():
+            raise StoreError(f"{path}: there is no store here")
+        store = cls.open(path, ())
+        if destinations is None:
+            destinations = json.loads(store._fact("destinations") or "[]")
+        store.destinations = tuple(destinations)
+        return store
+
+    def own(self) -> bool:
+        """Take the store for this process alone: it records from now on. False: another one has it.
+
+        The mark is a lock of the system on a file beside the store; it ends with the process,
+        however that ends.
+        """
+        if self._owned is not None:
+            return True
+        beside = self.path.with_name(self.path.name + ".lock")
+        try:
+            descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as e:
+            raise StoreError(f"{beside}: cannot be opened: {e.strerror or e}") from e
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        self._owned = descriptor
+        return True
+
     def _prepare(self) -> None:
         with self._errors("opened"):
             db = self._connect("FULL")
@@ -183,16 +241,27 @@ class Store:
                     "start again from the frames, or restore a copy"
                 )
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, FORMAT):
+            if version not in range(FORMAT + 1):
                 raise StoreError(
                     f"{self.path}: store of format {version}, this program writes {FORMAT}; "
                     "use the program that wrote it, or another file"
                 )
-            db.executescript(_SCHEMA)
-            with self._transaction() as cursor:
-                cursor.execute(f"PRAGMA user_version = {FORMAT}")
-                # The workers' clock counts from their start: what was put off is due now.
-                cursor.execute("UPDATE outbox SET next_try = 0 WHERE state = 'waiting'")
+            if version != FORMAT:
+                db.executescript(_SCHEMA + ledger.SCHEMA)
+                with self._transaction() as cursor:
+                    ledger.migrate(cursor)
+                    cursor.execute(f"PRAGMA user_version = {FORMAT}")
+            if self.destinations:
+                self._begin()
+
+    def _begin(self) -> None:
+        """Note for whom this run stores, and make due what was put off: another clock begins."""
+        with self._transaction() as cursor:
+            cursor.execute("UPDATE outbox SET next_try = 0 WHERE state = 'waiting'")
+            cursor.execute(
+                "INSERT OR REPLACE INTO facts VALUES('destinations', ?)",
+                (json.dumps(self.destinations),),
+            )
 
     def begin_run(self, positions: Mapping[Place, int], config_hash: str = "") -> dict[Place, int]:
         """Where to read from without a checkpoint: where the very first start began.
@@ -218,6 +287,10 @@ class Store:
         dead_letters: Iterable[DeadLetter] = (),
         positions: Mapping[Place, int] | None = None,
         counters: Mapping[str, Mapping[str, int]] | None = None,
+        *,
+        replies: Iterable[Reply] = (),
+        taken: Iterable[tuple[int, Reached]] = (),
+        reached: Reached | None = None,
     ) -> list[tuple[str, int]]:
         """Make one poll's outcome durable, in one transaction.
 
@@ -232,6 +305,12 @@ class Store:
         counters
             Totals since the start of the run per source and name; they replace the stored ones,
             unless a position given with them is behind the stored one.
+        replies
+            Answers to commands; refusals go into the history.
+        taken
+            Commands of the mailbox by number, and where the pipeline took them.
+        reached
+            How far the pipeline is.
 
         Returns
         -------
@@ -247,6 +326,11 @@ class Store:
                     differing.append((alert.id, alert.rev))
             for letter in dead_letters:
                 self._insert_letter(cursor, letter)
+            ledger.answer(cursor, replies)
+            for number, at in taken:
+                ledger.take(cursor, number, at)
+            if reached is not None:
+                ledger.reach(cursor, reached)
             if differing:
                 cursor.execute(
                     "INSERT INTO facts VALUES('differing', ?) ON CONFLICT(name) "
@@ -254,15 +338,15 @@ class Store:
                     (len(differing),),
                 )
             stored = {(topic, part): seq for topic, part, seq in cursor.execute(_POSITIONS)}
-            reached = dict(positions or {})
-            if counters and all(seq >= stored.get(at, seq) for at, seq in reached.items()):
+            next_seq = dict(positions or {})
+            if counters and all(seq >= stored.get(at, seq) for at, seq in next_seq.items()):
                 cursor.executemany(
                     "INSERT OR REPLACE INTO counters VALUES(?, ?, ?)",
                     [(s, n, int(v)) for s, totals in counters.items() for n, v in totals.items()],
                 )
             cursor.executemany(
                 "INSERT OR REPLACE INTO positions VALUES(?, ?, ?)",
-                [(t, p, int(s)) for (t, p), s in reached.items() if s > stored.get((t, p), -1)],
+                [(t, p, int(s)) for (t, p), s in next_seq.items() if s > stored.get((t, p), -1)],
             )
         return differing
 
@@ -276,6 +360,7 @@ class Store:
              int(alert.event_ns), body, digest),
         )  # fmt: skip
         if cursor.rowcount:
+            ledger.append(cursor, ledger.entry_of(alert), body)
             key, at = f"{alert.id}.{alert.rev}", alert.event_ns
             for destination in self.destinations:
                 self._post(cursor, destination, key, ALERT, alert.id, alert.id, alert.rev, 0, at)
@@ -353,6 +438,73 @@ class Store:
             rows = self._db().execute(_ALERTS + " ORDER BY event_ns, id, rev")
             for row in rows:
                 yield self._checked(f"alert {row[0]}.{row[1]}", [row])
+
+    def latest(self) -> list[Alert]:
+        """Newest revision of every alert in the order (event time, id), checked."""
+        return [self._checked(f"alert {row[0]}.{row[1]}", [row]) for row in self._read(_LATEST)]
+
+    def history(self, id: str | None = None) -> list[dict[str, Any]]:
+        """Entries of the history in their order, of one alert or of all."""
+        where = "" if id is None else " WHERE id = ?"
+        rows = self._read(
+            f"SELECT row FROM history{where} ORDER BY number", *(() if id is None else (id,))
+        )
+        return [json.loads(row) for (row,) in rows]
+
+    def faults(self, noted: tuple[int, str] | None = None) -> list[Fault]:
+        """Find what is wrong with the chain of the history; `noted` is a `head` of old."""
+        with self._errors("read"):
+            return ledger.check(self._db().cursor(), noted)
+
+    def head(self) -> tuple[int, str]:
+        """Number and link of the newest row of the history: note it elsewhere."""
+        with self._errors("read"):
+            return ledger.head(self._db().cursor())
+
+    def reached(self) -> Reached:
+        """How far the pipeline was when it last stored something."""
+        with self._errors("read"):
+            return ledger.reached(self._db().cursor())
+
+    def put_command(self, key: str, payload: bytes, recv_ns: int) -> None:
+        """Put a command into the mailbox, for whoever owns the store; again, it is there once."""
+        with self._errors("written"), self._transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO commands(key, payload, recv_ns) VALUES(?, ?, ?) "
+                "ON CONFLICT(key) DO NOTHING",
+                (key, payload, recv_ns),
+            )
+
+    def orders(self, after: int = 0, *, waiting: bool = True) -> list[Order]:
+        """Commands of the mailbox behind number `after`: those that wait, or those taken."""
+        with self._errors("read"):
+            return ledger.orders(self._db().cursor(), after, waiting=waiting)
+
+    def reply(self, key: str) -> dict[str, Any] | None:
+        """Answer to a command, None while there is none."""
+        rows = self._read("SELECT body FROM replies WHERE key = ?", key)
+        found: dict[str, Any] | None = json.loads(rows[0][0]) if rows else None
+        return found
+
+    def replies(self) -> Iterator[dict[str, Any]]:
+        """All answers, by key."""
+        for (body,) in self._read("SELECT body FROM replies ORDER BY key"):
+            yield json.loads(body)
+
+    def deliveries(self) -> dict[str, dict[str, int]]:
+        """Alerts per destination: sent, sent more than once, waiting, and given up."""
+        found: dict[str, dict[str, int]] = {}
+        for name, sent, repeated, waiting, dead in self._read(
+            "SELECT destination, SUM(state = 'sent'), SUM(state = 'sent' AND attempts > 1),"
+            " SUM(state = 'waiting'), SUM(state = 'gave_up') FROM outbox WHERE kind = 'alert'"
+            " GROUP BY destination ORDER BY destination"
+        ):
+            found[name] = {"sent": sent, "repeated": repeated, "waiting": waiting, "dead": dead}
+        return found
+
+    def _fact(self, name: str) -> str:
+        rows = self._read("SELECT value FROM facts WHERE name = ?", name)
+        return str(rows[0][0]) if rows else ""
 
     def _checked(self, what: str, rows: list[Any]) -> Alert:
         if not rows or _hash(rows[0][0], rows[0][1], rows[0][6]) != rows[0][7]:
@@ -442,6 +594,9 @@ class Store:
             connections, self._all = self._all, []
         for db in connections:
             db.close()
+        if self._owned is not None:
+            os.close(self._owned)
+            self._owned = None
         self._threads = threading.local()
 
     def _connect(self, synchronous: str) -> sqlite3.Connection:

@@ -3,24 +3,32 @@
 Decode, reorder, step, judge. It reads no clock (but to measure itself), so that replay repeats a
 live run to the byte. What it remembers from poll to poll is its `state`: a pipeline of the same
 configuration into which that is restored goes on as this one would have.
+
+Commands of people are frames too. Each is obeyed between two slices: where it stands among the
+frames, or, out of the store's mailbox, after the slice at which it was first taken.
 """
 
 import hashlib
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from v2x import __version__
 from v2x.alert import Alert
+from v2x.alerts.cases import Refused
+from v2x.alerts.commands import FORMAT as COMMAND
+from v2x.alerts.commands import Command, Reply
 from v2x.alerts.engine import Engine, digest_alerts
+from v2x.alerts.inhibition import Window
+from v2x.alerts.ledger import Order, Reached
 from v2x.alerts.rules import registry as rules
 from v2x.app.newest import Heard, Newest
 from v2x.app.summary import Counts
 from v2x.config import Config
-from v2x.errors import ConfigError
+from v2x.errors import ConfigError, DecodeError
 from v2x.frames import Frame, Poll, Tick
 from v2x.fusion import Tracker, TrackerConfig
 from v2x.fusion.placing import place
@@ -67,6 +75,9 @@ class Pipeline:
         Called with each judged picture, for outputs such as tables of tracks.
     keep
         Keep alerts and track ids for the summary and the digests: for runs that end.
+    command_topics
+        Topics whose records are commands, and the only ones: who may write there is the broker's
+        business. None: every frame of their format is one, as in a drive.
     """
 
     def __init__(
@@ -76,6 +87,7 @@ class Pipeline:
         replay: bool = False,
         watch: Callable[[Picture], None] | None = None,
         keep: bool = True,
+        command_topics: Collection[str] | None = None,
     ) -> None:
         self.config = config
         self.tile = config.tile()
@@ -83,6 +95,12 @@ class Pipeline:
         _formats_known(config)
         self.counts = Counts()
         self.dead: list[DeadLetter] = []
+        self.replies: list[Reply] = []
+        self.taken: list[tuple[int, Reached]] = []
+        self._command_topics = command_topics
+        self._orders: deque[Order] = deque()
+        self._newest_order = 0
+        self._obeyed = 0
         self.slice_s: deque[float] = deque(maxlen=200_000)
         self.slices = 0
         self.alerts: list[Alert] = []
@@ -122,6 +140,7 @@ class Pipeline:
                 "zones_hash": self.zones.hash,
                 "replay": replay,
             },
+            windows=[Window(m.device, m.start_ns, m.end_ns) for m in config.maintenance],
         )
         self._heard = Heard(self.sensors)
         self._newest = Newest(self.engine.reads)
@@ -146,6 +165,8 @@ class Pipeline:
             "engine": self.engine.state(),
             "heard": self._heard.state(),
             "newest": self._newest.state(),
+            "newest_order": self._newest_order,
+            "obeyed": self._obeyed,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -164,26 +185,62 @@ class Pipeline:
         self.engine.restore(state["engine"])
         self._heard.restore(state["heard"])
         self._newest.restore(state["newest"])
+        self._newest_order, self._obeyed = state["newest_order"], state["obeyed"]
 
     def feed(self, poll: Poll) -> list[Alert]:
-        """New alert revisions after one poll; `dead` holds the poll's dead letters."""
+        """New alert revisions after one poll.
+
+        `dead` holds the poll's dead letters, `replies` the answers to its commands.
+        """
         self.counts.merge_disorder += poll.disorder
-        self.dead = []
+        self.dead, self.replies, self.taken = [], [], []
         made: list[Alert] = []
-        for frames, tick in _between_ticks(poll):
+        for frames, stop in self._pieces(poll):
             if frames:
                 self._take(self._decoding.decode(frames), frames)
-            if tick is not None:
-                self._reorder.tick(tick.recv_ns)
+            if isinstance(stop, Tick):
+                self._reorder.tick(stop.recv_ns)
             for piece in self._reorder.release():
                 made += self._judge(piece)
+            if isinstance(stop, Frame):
+                made += self._read_command(stop)
         return made
+
+    def order(self, orders: Iterable[Order]) -> list[Alert]:
+        """Revisions by commands of the mailbox that nobody has taken yet: they are taken now.
+
+        `replies` and `taken` hold what is to be stored with them.
+        """
+        self.dead, self.replies, self.taken = [], [], []
+        at = self.reached
+        return [a for order in orders for a in self._obey_order(order._replace(at=at))]
+
+    def expect(self, orders: Iterable[Order]) -> list[Alert]:
+        """Let commands of the mailbox be obeyed again where they were first taken.
+
+        Returns the revisions of those whose place is past, which only a command that was taken
+        while no pipeline ran can be.
+        """
+        self.dead, self.replies, self.taken = [], [], []
+        self._orders.extend(orders)
+        return self._obey_due()
+
+    @property
+    def newest_order(self) -> int:
+        """Number of the newest command of the mailbox that was taken."""
+        return self._newest_order
+
+    @property
+    def reached(self) -> Reached:
+        """How far it is."""
+        return Reached(self.passed, self.passed_ns, self._obeyed)
 
     def finish(self) -> list[Alert]:
         """Close the slices that still wait, at the end of the input.
 
         `dead` holds the frames that waited for others that never came.
         """
+        self.replies, self.taken = [], []
         self.dead = self._decoding.end()
         for letter in self.dead:
             self.counts.frames[letter.frame.sensor]["dead_letter"] += 1
@@ -214,6 +271,69 @@ class Pipeline:
     def newest(self) -> int:
         """Number of the newest slice that something waits for, or waited for."""
         return self._reorder.newest
+
+    def _pieces(self, poll: Poll) -> Iterator[tuple[Sequence[Frame], Tick | Frame | None]]:
+        """Frames up to each tick or command, then the rest: all in order of arrival."""
+        for frames, tick in _between_ticks(poll):
+            at = 0
+            for i, frame in enumerate(frames):
+                if self._is_command(frame):
+                    yield frames[at:i], frame
+                    at = i + 1
+            yield frames[at:], tick
+
+    def _is_command(self, frame: Frame) -> bool:
+        if self._command_topics is None:
+            return frame.format == COMMAND
+        return frame.place[0] in self._command_topics
+
+    def _read_command(self, frame: Frame) -> list[Alert]:
+        """Obey a command that came as a frame."""
+        counter = self.counts.frames.setdefault(frame.sensor, Counter())
+        counter["in"] += 1
+        try:
+            command = Command.parse(frame.payload, frame.recv_ns)
+        except DecodeError:
+            counter["dead_letter"] += 1
+            self.counts.rejects[COMMAND, "bad_command"] += 1
+            self.dead.append(DeadLetter(frame, "bad_command"))
+            return []
+        self._obeyed += 1
+        reply, alerts = self._obey(command, self.passed_ns)
+        counter["duplicate" if reply.repeated else "processed"] += 1
+        return alerts + self._obey_due()
+
+    def _obey(self, command: Command, t_ns: int) -> tuple[Reply, list[Alert]]:
+        reply, alerts = self.engine.obey(command, t_ns)
+        self.replies.append(reply)
+        if self._keep:
+            self.alerts += alerts
+        return reply, alerts
+
+    def _obey_order(self, order: Order) -> list[Alert]:
+        assert order.at is not None
+        self._newest_order = order.number
+        self.taken.append((order.number, order.at))
+        try:
+            command = Command.parse(order.payload, order.recv_ns)
+        except DecodeError as e:
+            why = Refused(422, "bad_command", "", detail=str(e))
+            self.replies.append(
+                Reply(order.key, "", "", "", "", order.at.t_ns, content="", refused=why)
+            )
+            return []
+        return self._obey(command, order.at.t_ns)[1]
+
+    def _obey_due(self) -> list[Alert]:
+        """Obey those commands of the mailbox again whose place has come."""
+        made: list[Alert] = []
+        while self._orders:
+            at = self._orders[0].at
+            assert at is not None
+            if (self.passed, self._obeyed) < (at.slice, at.obeyed):
+                break
+            made += self._obey_order(self._orders.popleft())
+        return made
 
     def _take(self, rows: Rows, frames: Sequence[Frame]) -> None:
         late, refused = self._reorder.put(
@@ -278,8 +398,8 @@ class Pipeline:
         alerts = self.engine.judge(picture)
         if self._keep:
             self._digest(tracks)
-        if self._keep:
             self.alerts += alerts
+        alerts += self._obey_due()
         self.slices += 1
         self.slice_s.append(time.perf_counter() - began)
         if self.watch is not None:

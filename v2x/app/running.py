@@ -3,6 +3,8 @@
 Each poll's outcome is one transaction of the store. Destinations are served from the store by
 workers of their own and hold nothing up. The group's offset is committed, once a second, when the
 slices of a frame are judged and stored and Kafka has confirmed the alerts that came of them.
+Between two polls commands are taken out of the mailbox of the store, and stored with what they did
+and after which slice: read again, they are obeyed there.
 
 Every few seconds of event time, between two polls, the state of the pipeline and of the source goes
 into a checkpoint. A restart goes on from the newest one that is sound, ours, and not ahead of the
@@ -20,6 +22,8 @@ import structlog
 
 from v2x import __version__
 from v2x.alert import Alert, Sink
+from v2x.alerts.commands import FORMAT as COMMAND
+from v2x.alerts.commands import SENSOR as OPERATORS
 from v2x.alerts.delivery import Worker
 from v2x.alerts.sinks.jsonl import JsonLines
 from v2x.alerts.sinks.kafka import KafkaAlerts
@@ -28,7 +32,8 @@ from v2x.alerts.store import Store
 from v2x.app.checkpoint import CheckpointError, Checkpoints, Context
 from v2x.app.pipeline import Pipeline
 from v2x.app.summary import steal_s, summary
-from v2x.config import Config
+from v2x.config import Config, KafkaSettings, KafkaTopic
+from v2x.errors import StoreError
 from v2x.frames import Place, Poll
 from v2x.ingest.decoding import DeadLetter
 from v2x.ingest.kafka import KafkaSource, connection
@@ -63,13 +68,21 @@ class Run:
         names = [sink.name for sink in self.sinks]
         self.store = Store.open(path, names, letters_to=letters_to)
         try:
+            if not self.store.own():
+                raise StoreError(f"{path}: another process runs on it: one pipeline per store")
             start = self.store.begin_run({}, config.digest())
             self._judging: deque[tuple[int, Mapping[Place, int]]] = deque()
             self._judged: Mapping[Place, int] = {}
-            self.pipeline = Pipeline(config, keep=until_end)
+            self.pipeline = self._pipeline()
             self.checkpoints = self._checkpoints(path)
             read_on = self._resume()
-            self.source = KafkaSource(config.kafka, start, until_end=until_end, state=read_on)
+            self._told_again = self.pipeline.expect(
+                self.store.orders(self.pipeline.newest_order, waiting=False)
+            )
+            self._newest_order = self.pipeline.newest_order
+            self.source = KafkaSource(
+                _with_commands(config.kafka), start, until_end=until_end, state=read_on
+            )
             try:
                 if letters_to:
                     self.source.require(config.kafka.alerts_topic, config.kafka.dead_letter_topic)
@@ -84,6 +97,11 @@ class Run:
         self._kafka = letters_to
         self._confirming: deque[tuple[int, Mapping[Place, int]]] = deque()
         self._commit_at = 0.0
+
+    def _pipeline(self) -> Pipeline:
+        topic = self.config.kafka.commands_topic
+        topics = frozenset() if topic is None else frozenset({topic})
+        return Pipeline(self.config, keep=self.until_end, command_topics=topics)
 
     def _checkpoints(self, store: Path) -> Checkpoints | None:
         if not self.config.checkpoint_s:
@@ -120,7 +138,7 @@ class Run:
         behind = any(held.get(place, -1) < seq for place, seq in stored.items())
         if behind or self.store.newest_number() < state["posted"]:
             raise CheckpointError(f"ahead of the store, another one or older: {self.store.path}")
-        pipeline = Pipeline(self.config, keep=self.until_end)
+        pipeline = self._pipeline()
         pipeline.restore(state["pipeline"])
         self.pipeline, self._judged = pipeline, stored
         source: Mapping[str, Any] = state["source"]
@@ -159,6 +177,7 @@ class Run:
         for worker in self.workers:
             worker.start()
         try:
+            self._record(self._told_again, ())
             for poll in self.source:
                 self._step(poll, self.pipeline.feed(poll))
             self._checkpoint(last=True)
@@ -192,12 +211,20 @@ class Run:
     def _step(self, poll: Poll, alerts: Sequence[Alert]) -> None:
         self._judging.append((self.pipeline.newest, poll.positions))
         self._record(alerts, self.pipeline.dead)
+        self._obey()
         self._checkpoint()
         if time.monotonic() >= self._commit_at:
             self._commit()
             self._commit_at = time.monotonic() + COMMIT_S
         for worker in self.workers:
             worker.check()
+
+    def _obey(self) -> None:
+        """Obey what waits in the mailbox, once all that was taken before is obeyed again."""
+        orders = self.store.orders(max(self._newest_order, self.pipeline.newest_order))
+        if orders:
+            alerts = self.pipeline.order(orders)
+            self._record(alerts, ())
 
     def _record(self, alerts: Sequence[Alert], dead: Sequence[DeadLetter]) -> None:
         """Make durable what came of a poll, and the position whose slices are all judged."""
@@ -206,10 +233,14 @@ class Run:
             judged = self._judging.popleft()[1]
         if judged == self._judged:
             judged = {}
-        if not (alerts or dead or judged):
+        pipeline = self.pipeline
+        if not (alerts or dead or judged or pipeline.replies or pipeline.taken):
             return  # a quiet wire writes nothing
-        counts = self.pipeline.counts.frames if judged else {}  # they belong to a position
-        differing = self.store.record(alerts, dead, judged, counts)
+        counts = pipeline.counts.frames if judged else {}  # they belong to a position
+        differing = self.store.record(
+            alerts, dead, judged, counts,
+            replies=pipeline.replies, taken=pipeline.taken, reached=pipeline.reached,
+        )  # fmt: skip
         for id, rev in differing:
             log.error("a stored alert would differ", alert=id, rev=rev, store=str(self.store.path))
         self.differing += differing
@@ -245,6 +276,14 @@ class Run:
             reached = self._confirming.popleft()[1]
         if reached:
             self.source.commit(reached)
+
+
+def _with_commands(settings: KafkaSettings) -> KafkaSettings:
+    """Read the topic of commands too."""
+    if settings.commands_topic is None:
+        return settings
+    topic = KafkaTopic(topic=settings.commands_topic, format=COMMAND, sensor=OPERATORS)
+    return settings.model_copy(update={"topics": (*settings.topics, topic)})
 
 
 def _places(plain: Sequence[Any]) -> dict[Place, int]:

@@ -55,17 +55,23 @@ def summary(pipeline: "Pipeline", cpu_s: float, steal_s: float) -> dict[str, Any
     run without end the frames in flight, which wait for other parts of their message; ``rows``
     theirs: decoded = used + late + refused. ``folded`` rows are none of the late ones: their slice
     was closed when they came, but the tracker went back for them. Alerts of cause ``self`` stand
-    apart in ``self``. A restored pipeline counts from the start of its run, but times and digests
-    what it did itself.
+    apart in ``self``; each bears the most urgent severity it had. A restored pipeline counts from
+    the start of its run, but times and digests what it did itself.
     """
     counts = pipeline.counts
     rejects: dict[str, dict[str, int]] = {}
     for (form, reason), n in sorted(counts.rejects.items()):
         rejects.setdefault(form, {})[reason] = n
     last: dict[str, Alert] = {}
+    worst: dict[str, int] = {}
     for alert in pipeline.alerts:
         last[alert.id] = alert
-    listed = [_brief(alert) for alert in last.values() if alert.body.get("cause") != "self"]
+        worst[alert.id] = min(alert.severity, worst.get(alert.id, alert.severity))
+    listed = [
+        {**_brief(alert), "severity": worst[alert.id]}
+        for alert in last.values()
+        if alert.body.get("cause") != "self"
+    ]
     slices = np.array(pipeline.slice_s or [np.nan]) * 1e3
     p50, p99 = (
         None if np.isnan(v) else round(float(v), 3) for v in np.percentile(slices, (50, 99))
