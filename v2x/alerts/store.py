@@ -203,9 +203,19 @@ class Store:
         """
         if not path.is_file():
             raise StoreError(f"{path}: there is no store here")
-        store = cls.open(path, ())
-        if destinations is None:
-            destinations = json.loads(store._fact("destinations") or "[]")
+        store = cls(path, (), None)
+        try:
+            with store._errors("opened"):
+                version = store._connect("FULL").execute("PRAGMA user_version").fetchone()[0]
+            if version != FORMAT:
+                if not store.own():
+                    raise StoreError(f"{path}: an older program runs on it; stop that first")
+                store._prepare()
+            if destinations is None:
+                destinations = json.loads(store._fact("destinations") or "[]")
+        except BaseException:
+            store.close()
+            raise
         store.destinations = tuple(destinations)
         return store
 
@@ -438,6 +448,15 @@ class Store:
             rows = self._db().execute(_ALERTS + " ORDER BY event_ns, id, rev")
             for row in rows:
                 yield self._checked(f"alert {row[0]}.{row[1]}", [row])
+
+    def ids(self, beginning: str) -> list[str]:
+        """Ids of stored alerts that begin so, at most ten."""
+        rows = self._read(
+            "SELECT DISTINCT id FROM alerts WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT 10",
+            len(beginning),
+            beginning,
+        )
+        return [id for (id,) in rows]
 
     def latest(self) -> list[Alert]:
         """Newest revision of every alert in the order (event time, id), checked."""

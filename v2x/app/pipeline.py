@@ -231,6 +231,11 @@ class Pipeline:
         return self._newest_order
 
     @property
+    def expects(self) -> bool:
+        """Tell whether commands are still to be obeyed again: newer ones must wait."""
+        return bool(self._orders)
+
+    @property
     def reached(self) -> Reached:
         """How far it is."""
         return Reached(self.passed, self.passed_ns, self._obeyed)

@@ -79,7 +79,6 @@ class Run:
             self._told_again = self.pipeline.expect(
                 self.store.orders(self.pipeline.newest_order, waiting=False)
             )
-            self._newest_order = self.pipeline.newest_order
             self.source = KafkaSource(
                 _with_commands(config.kafka), start, until_end=until_end, state=read_on
             )
@@ -221,10 +220,11 @@ class Run:
 
     def _obey(self) -> None:
         """Obey what waits in the mailbox, once all that was taken before is obeyed again."""
-        orders = self.store.orders(max(self._newest_order, self.pipeline.newest_order))
+        if self.pipeline.expects:
+            return
+        orders = self.store.orders(self.pipeline.newest_order)
         if orders:
-            alerts = self.pipeline.order(orders)
-            self._record(alerts, ())
+            self._record(self.pipeline.order(orders), ())
 
     def _record(self, alerts: Sequence[Alert], dead: Sequence[DeadLetter]) -> None:
         """Make durable what came of a poll, and the position whose slices are all judged."""

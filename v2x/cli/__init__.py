@@ -13,6 +13,8 @@ import typer
 
 from v2x import __version__
 from v2x.cli import (
+    alert_commands,
+    alerts,
     bridge,
     configs,
     decode,
@@ -68,6 +70,15 @@ _zones.command("check")(zones.check)
 _zones.command("convert")(zones.convert)
 _zones.command("airport")(zones.airport)
 app.add_typer(_zones, name="zones")
+
+_alerts = typer.Typer(help="Alerts of a store: see them, answer them.", no_args_is_help=True)
+_alerts.command("list")(alerts.list_)
+_alerts.command("show")(alerts.show)
+for _verb in alert_commands.VERBS:
+    _alerts.command(_verb.__name__)(_verb)
+_alerts.command("report")(alerts.report)
+_alerts.command("verify")(alerts.verify)
+app.add_typer(_alerts, name="alerts")
 
 _config = typer.Typer(help="Configuration files.", no_args_is_help=True)
 _config.command("check")(configs.check)
