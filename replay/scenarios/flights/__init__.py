@@ -6,6 +6,7 @@
 `incursions`   families of flights that enter a zone
 `innocents`    families of flights that no red or orange alert may come of
 `claims`       families about identity: dark, unheard, late, and five kinds of false claims
+`airport`      the obstacle surfaces that manned flights cross
 `field`        many flights far apart, with sensors, zones, registry and plans: one run
 `senders`      what the sensors of a field put on the wire
 =============  =====================================================================================

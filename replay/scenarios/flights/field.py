@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from shapely.affinity import translate
 
-from replay.scenarios.flights import claims, incursions, innocents
+from replay.scenarios.flights import airport, claims, incursions, innocents
 from replay.scenarios.flights.senders import (
     GROUND_AMSL_M,
     Air,
@@ -112,6 +112,8 @@ class Field:
             for zone in (flight.zone for flight in self.flights)
             if zone is not None
         ]  # fmt: skip
+        if all(flight.family in innocents.MANNED for flight in self.flights):
+            features += airport.features()
         return {"type": "FeatureCollection", "features": features}
 
     def _registry(self) -> dict[str, Any]:
