@@ -12,7 +12,7 @@ import numpy as np
 from v2x.columns import F8, I8
 from v2x.ingest.interning import Slots, mixed, slot_of
 from v2x.ingest.rows import ReadingOut, put
-from v2x.jit import kernel
+from v2x.jit import kernel, uncounted
 from v2x.readings import Name
 
 SECOND = 1_000_000_000
@@ -62,7 +62,7 @@ def new_memory() -> Memory:
     return Memory(whole, real, np.zeros(1, np.int64), np.full(PLACES, -1))
 
 
-@kernel
+@uncounted
 def _place(memory: Memory, who: int) -> int:
     """Place of an address, or of the free row where it would go."""
     mask = memory.whole.shape[0] - 1
@@ -97,7 +97,7 @@ def _forget(memory: Memory, t_ns: int) -> int:
     return int(before - kept)
 
 
-@kernel
+@uncounted
 def known(memory: Memory, who: int, t_ns: int) -> int:
     """Row of an address heard with its own parity in the last minute; -1 if there is none."""
     at = _place(memory, who)
@@ -105,7 +105,7 @@ def known(memory: Memory, who: int, t_ns: int) -> int:
     return at if fresh else -1
 
 
-@kernel
+@uncounted
 def recall(memory: Memory, who: int, t_ns: int, tally: I8) -> int:
     """Row of an address, a new one where it is not known; counts the forgotten in tally (1,)."""
     at = _place(memory, who)
@@ -124,7 +124,7 @@ def recall(memory: Memory, who: int, t_ns: int, tally: I8) -> int:
     return at
 
 
-@kernel
+@uncounted
 def ident_slot(memory: Memory, at: int, key: int, slots: Slots) -> int:
     """Slot of the identity of the aircraft at `at`; a look at the hint spares the search."""
     slot = memory.slot[at]
@@ -137,7 +137,7 @@ def ident_slot(memory: Memory, at: int, key: int, slots: Slots) -> int:
     return int(slot)
 
 
-@kernel
+@uncounted
 def release(memory: Memory, at: int, frame: int, ident: int, out: ReadingOut, k: int) -> int:
     """Make readings of the velocity that waits at `at`, if any; the next free row."""
     t = memory.whole[at, VEL_NS]

@@ -18,7 +18,7 @@ import numpy as np
 
 from v2x.columns import I8, U1
 from v2x.ingest.interning import u8
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 LAYOUTS = {
     # ADS-B target reports, ed. 2.1-2.7 (part 12); 0.23 to 0.26 have another order.
@@ -122,7 +122,7 @@ def scratch() -> Found:
     return Found(np.empty(7 * OCTETS, np.int64), np.empty(PART.shape, np.int64))
 
 
-@kernel
+@uncounted
 def _flags(buf: U1, p: int, end: int, most: int) -> tuple[int, int, int]:
     """Field specification at `p`: its flags, how many there are, and where it ends."""
     word = 0
@@ -137,7 +137,7 @@ def _flags(buf: U1, p: int, end: int, most: int) -> tuple[int, int, int]:
     return 0, 0, STRANGE
 
 
-@kernel
+@uncounted
 def _behind(buf: U1, p: int, end: int, form: int) -> int:
     """Where an item of a form without subfields ends, CUT or STRANGE."""
     if form > 0:
@@ -164,7 +164,7 @@ def _behind(buf: U1, p: int, end: int, form: int) -> int:
     return p if p <= end else CUT
 
 
-@kernel
+@uncounted
 def _parts(buf: U1, p: int, end: int, k: int, at: I8) -> int:
     """Find the subfields of compound `k` at `p`: where it ends, CUT or STRANGE."""
     word, n, p = _flags(buf, p, end, PART_MOST[k])
@@ -180,7 +180,7 @@ def _parts(buf: U1, p: int, end: int, k: int, at: I8) -> int:
     return p
 
 
-@kernel
+@uncounted
 def find(buf: U1, p: int, end: int, row: int, found: Found) -> int:
     """Find the items of the record at `p` of category `row`: where it ends, CUT or STRANGE.
 
@@ -205,47 +205,47 @@ def find(buf: U1, p: int, end: int, row: int, found: Found) -> int:
     return p
 
 
-@kernel
+@uncounted
 def u16(buf: U1, p: int) -> int:
     """Two octets."""
     return u8(buf, p) << 8 | u8(buf, p + 1)
 
 
-@kernel
+@uncounted
 def i16(buf: U1, p: int) -> int:
     """Two octets, two's complement."""
     word = u8(buf, p) << 8 | u8(buf, p + 1)
     return word - 0x10000 if word >= 0x8000 else word
 
 
-@kernel
+@uncounted
 def i8(buf: U1, p: int) -> int:
     """One octet, two's complement."""
     byte = u8(buf, p)
     return byte - 0x100 if byte >= 0x80 else byte
 
 
-@kernel
+@uncounted
 def u24(buf: U1, p: int) -> int:
     """Three octets."""
     return u8(buf, p) << 16 | u8(buf, p + 1) << 8 | u8(buf, p + 2)
 
 
-@kernel
+@uncounted
 def i24(buf: U1, p: int) -> int:
     """Three octets, two's complement."""
     word = u24(buf, p)
     return word - 0x1000000 if word >= 0x800000 else word
 
 
-@kernel
+@uncounted
 def i32(buf: U1, p: int) -> int:
     """Four octets, two's complement."""
     word = u16(buf, p) << 16 | u16(buf, p + 2)
     return word - 0x1_0000_0000 if word >= 0x8000_0000 else word
 
 
-@kernel
+@uncounted
 def u48(buf: U1, p: int) -> int:
     """Six octets."""
     return u24(buf, p) << 24 | u24(buf, p + 3)

@@ -13,7 +13,7 @@ import numpy as np
 
 from v2x.columns import F8
 from v2x.geodesy import E2, A, Tile, bilinear, egm96, enu_to_geodetic, undulation
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.sensors import SensorTable
 
 (
@@ -58,7 +58,7 @@ def bench() -> Bench:
     )  # fmt: skip
 
 
-@kernel
+@uncounted
 def undulation_at(lat: float, lon: float, bench: Bench) -> float:
     """Geoid above ellipsoid, m; NaN outside the table."""
     bench.lat[0], bench.lon[0] = lat, lon
@@ -89,7 +89,7 @@ def poses(sensors: SensorTable) -> F8:
     return made
 
 
-@kernel
+@uncounted
 def place(
     pose: F8, rho: float, az: float, height: float, sd_range: float, sd_angle: float,
     sd_height: float, bench: Bench,

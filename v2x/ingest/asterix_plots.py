@@ -74,7 +74,7 @@ from v2x.ingest.asterix_records import (
 )
 from v2x.ingest.interning import u8
 from v2x.ingest.modes import FOOT, ICAO
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Kind
 
 RADAR_SD = np.array([[70.0, math.radians(0.08)], [120.0, math.radians(0.15)]])
@@ -106,7 +106,7 @@ _SERVICE_050 = compound(34, "050")
 _S030, _S041, _S050, _S090 = (frn(34, item) for item in ("030", "041", "050", "090"))
 
 
-@kernel
+@uncounted
 def read_plot(buf: U1, found: Found, pose: F8, bench: Bench, r: Record, tally: I8) -> None:
     """Category 048: what one radar found in one turn."""
     at, n, w = found.at, r.number, r.word
@@ -229,7 +229,8 @@ def read_plot(buf: U1, found: Found, pose: F8, bench: Bench, r: Record, tally: I
             n[AMSL] = np.nan
             place(pose, rho, az, np.nan, sd_range, sd_angle, sd_height, bench)
         n[LAT], n[LON] = bench.lat[0], bench.lon[0]
-        n[COV : COV + 6] = bench.cov[:6]
+        for k in range(6):
+            n[COV + k] = bench.cov[k]
         n[RANGE_SD] = math.sqrt(bench.cov[RADIAL_VAR])
         if w[MODEL] == POLAR:
             n[EL] = np.nan
@@ -242,7 +243,7 @@ def read_plot(buf: U1, found: Found, pose: F8, bench: Bench, r: Record, tally: I
         w[SEEN] = 1 - w[COASTS]
 
 
-@kernel
+@uncounted
 def read_service(buf: U1, found: Found, r: Record) -> None:
     """Category 034: what a radar says about itself."""
     at, n, w = found.at, r.number, r.word

@@ -16,7 +16,7 @@ from v2x.ingest.asterix_items import (
 )
 from v2x.ingest.interning import u8
 from v2x.ingest.modes import CALLSIGN, FOOT
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Flag, Kind, Model
 
 (
@@ -97,7 +97,7 @@ def blank_record() -> Record:
     return Record(np.empty(NUMBERS), np.empty(WORDS, np.int64))
 
 
-@kernel
+@uncounted
 def clear(r: Record) -> None:
     """Nothing said yet."""
     r.number[:] = np.nan
@@ -106,7 +106,7 @@ def clear(r: Record) -> None:
     r.word[TIME] = r.word[TRACK] = r.word[ADDRESS] = -1
 
 
-@kernel
+@uncounted
 def take_name(letters: int, key: int, r: Record, tally: I8) -> bool:
     """Take a name of 8 six-bit letters; False where it is blank or holds a code that is none."""
     blank = True
@@ -122,14 +122,14 @@ def take_name(letters: int, key: int, r: Record, tally: I8) -> bool:
     return not blank
 
 
-@kernel
+@uncounted
 def take_address(address: int, scheme: int, r: Record) -> None:
     """Take an address of scheme `ICAO` or `ADSB18`, unless it is none."""
     if address != 0 and address != 0xFFFFFF:
         r.word[ADDRESS] = scheme << 24 | address
 
 
-@kernel
+@uncounted
 def take_squawk(code: int, r: Record) -> None:
     """Take 12 bits of a Mode 3/A code, as four octal digits."""
     r.number[SQUAWK] = (
@@ -137,14 +137,14 @@ def take_squawk(code: int, r: Record) -> None:
     )
 
 
-@kernel
+@uncounted
 def take_checked_squawk(buf: U1, p: int, r: Record) -> None:
     """Take the Mode 3/A code at `p` (I048/070, I062/060), unless garbled or not validated."""
     if p >= 0 and not u8(buf, p) & 0xC0:
         take_squawk(u16(buf, p), r)
 
 
-@kernel
+@uncounted
 def in_range(height: float, tally: I8) -> float:
     """The height, or NaN where it is out of range."""
     if LOWEST <= height <= HIGHEST:
@@ -153,7 +153,7 @@ def in_range(height: float, tally: I8) -> float:
     return np.nan
 
 
-@kernel
+@uncounted
 def take_velocity(east: float, north: float, r: Record, tally: I8) -> None:
     """Take a velocity over ground, m/s, unless it is none."""
     if east * east + north * north <= FASTEST * FASTEST:

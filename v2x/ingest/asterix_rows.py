@@ -66,7 +66,7 @@ from v2x.ingest.decoded import Reject
 from v2x.ingest.interning import Slots, slot_of, u8
 from v2x.ingest.rows import ReadingOut, put
 from v2x.ingest.timestamps import DAY, FUTURE_NS, nearest
-from v2x.jit import kernel
+from v2x.jit import kernel, uncounted
 from v2x.observations import Flag, Observations
 from v2x.readings import Name
 
@@ -172,7 +172,7 @@ def observations_of(out: PlotOut, n: int) -> tuple[Observations, F8]:
     return Observations(**columns), amsl
 
 
-@kernel
+@uncounted
 def _may_be_here(buf: U1, category: int, found: Found) -> bool:
     """Whether the position of a track or squitter, if any, is on the globe."""
     at = found.at
@@ -187,7 +187,7 @@ def _may_be_here(buf: U1, category: int, found: Found) -> bool:
     return True
 
 
-@kernel
+@uncounted
 def _survey_frame(buf: U1, p: int, end: int, found: Found) -> tuple[int, int, int]:
     """Reject code, records, and end of the blocks of one frame."""
     if end - p < 3:
@@ -230,7 +230,7 @@ def survey(buf: U1, off: I8, found: Found, codes: U1, records: I8, stops: I8) ->
         codes[i], records[i], stops[i] = _survey_frame(buf, off[i], off[i + 1], found)
 
 
-@kernel
+@uncounted
 def fill(
     first: int, last: int, buf: U1, off: I8, stops: I8, recv: I8, sensor: I4, poses: F8,
     slots: Slots, found: Found, bench: Bench, r: Record, codes: U1, tally: I8, skipped: I8,

@@ -58,7 +58,7 @@ from v2x.ingest.asterix_records import (
 from v2x.ingest.interning import u8
 from v2x.ingest.modes import ADSB18, FOOT, ICAO
 from v2x.ingest.rows import on_globe
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 ANONYMOUS = 3
 """Address type of a sender that hides who it is."""
@@ -79,7 +79,7 @@ _TIMES = np.array([frn(21, item) for item in ("071", "073", "077")])
 )  # fmt: skip
 
 
-@kernel
+@uncounted
 def _rate(buf: U1, p: int) -> float:
     """Vertical rate of 15 bits, m/s; NaN beyond its range."""
     word = u16(buf, p)
@@ -88,7 +88,7 @@ def _rate(buf: U1, p: int) -> float:
     return (word - 0x8000 if word & 0x4000 else word) * CLIMB
 
 
-@kernel
+@uncounted
 def read_squitter(buf: U1, found: Found, pose: F8, r: Record, tally: I8) -> None:
     """Category 021: a target report of ADS-B."""
     at, n, w = found.at, r.number, r.word

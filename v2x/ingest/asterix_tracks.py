@@ -66,7 +66,7 @@ from v2x.ingest.asterix_records import (
 from v2x.ingest.interning import u8
 from v2x.ingest.modes import FOOT, ICAO
 from v2x.ingest.rows import on_globe
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Kind
 
 FLEETS: I8 = np.zeros(256, np.int64)
@@ -91,7 +91,7 @@ _TRACK_500, _TRACK_380, _TRACK_290, _TRACK_390 = (
 _D030, _D040 = frn(65, "030"), frn(65, "040")
 
 
-@kernel
+@uncounted
 def _accuracies(buf: U1, part: I8, given: bool, lat: float, pose: F8, r: Record, tally: I8) -> None:
     """Covariance of a system track from I062/500 (APC with COV, else APW), else the noise.
 
@@ -145,7 +145,7 @@ def _accuracies(buf: U1, part: I8, given: bool, lat: float, pose: F8, r: Record,
     n[COV], n[COV + 1], n[COV + 2], n[COV + 3], n[COV + 4], n[COV + 5] = ee, en, 0.0, nn, 0.0, uu
 
 
-@kernel
+@uncounted
 def _only_squitters(buf: U1, ages: I8) -> bool:
     """Whether extended squitter is the only source with an age in I062/290; 255 is "or older"."""
     if ages[5] < 0 or u8(buf, ages[5]) == 255:
@@ -156,7 +156,7 @@ def _only_squitters(buf: U1, ages: I8) -> bool:
     return ages[4] < 0 or u16(buf, ages[4]) == 0xFFFF
 
 
-@kernel
+@uncounted
 def read_track(buf: U1, found: Found, pose: F8, r: Record, tally: I8) -> None:
     """Category 062: a system track."""
     at, n, w = found.at, r.number, r.word
@@ -276,7 +276,7 @@ def read_track(buf: U1, found: Found, pose: F8, r: Record, tally: I8) -> None:
     _accuracies(buf, found.part[_TRACK_500], at[_T500] >= 0, lat, pose, r, tally)
 
 
-@kernel
+@uncounted
 def read_system(buf: U1, found: Found, r: Record) -> None:
     """Category 065: what a system of trackers says about itself."""
     w = r.word

@@ -14,7 +14,7 @@ from v2x.frames import LAST_NS
 from v2x.ingest.decoded import Reject
 from v2x.ingest.interning import u8
 from v2x.ingest.looks import COLUMNS, EMPTY, MAX_ROWS, REFERENCES, SPAN_US
-from v2x.jit import kernel
+from v2x.jit import kernel, uncounted
 from v2x.observations import Flag
 
 BYTES = {name: np.dtype(dtype).itemsize * width for name, (dtype, width) in COLUMNS.items()}
@@ -47,7 +47,7 @@ _SUSPECT, _BAD_COLUMN = int(Flag.TIME_SUSPECT), int(Reject.BAD_COLUMN)
 # --- survey --------------------------------------------------------------------------------------
 
 
-@kernel
+@uncounted
 def _short_text(buf: U1, p: int, end: int) -> tuple[int, int]:
     """Word of a fixstr of up to nine ASCII letters at p, and what follows it; -1 another thing."""
     if p >= end or buf[p] >> 5 != 5:
@@ -64,7 +64,7 @@ def _short_text(buf: U1, p: int, end: int) -> tuple[int, int]:
     return word, p + 1 + size
 
 
-@kernel
+@uncounted
 def _whole(buf: U1, p: int, end: int) -> tuple[int, int]:
     """Non-negative integer at p, and what follows it; -1 another thing."""
     if p < end and buf[p] < 0x80:
@@ -78,7 +78,7 @@ def _whole(buf: U1, p: int, end: int) -> tuple[int, int]:
     return value, p + 1 + size
 
 
-@kernel
+@uncounted
 def _texts(buf: U1, p: int, end: int) -> tuple[int, int]:
     """How many ASCII texts the array at p holds, and what follows it; -1 another thing."""
     if p < end and buf[p] >> 4 == 9:
@@ -105,7 +105,7 @@ def _texts(buf: U1, p: int, end: int) -> tuple[int, int]:
     return int(n), p
 
 
-@kernel
+@uncounted
 def _survey_columns(buf: U1, p: int, end: int, found: I8, size: I8) -> int:
     """Places and sizes of the columns of the map at p; what follows it, -1 another thing."""
     if p < end and buf[p] >> 4 == 8:
@@ -136,7 +136,7 @@ def _survey_columns(buf: U1, p: int, end: int, found: I8, size: I8) -> int:
     return int(p)
 
 
-@kernel
+@uncounted
 def _survey_one(buf: U1, p: int, end: int, found: I8, size: I8) -> bool:
     """Survey of the frame ``buf[p:end]``; False where it is not as senders write it."""
     found[:] = -1
@@ -201,10 +201,12 @@ def _survey_one(buf: U1, p: int, end: int, found: I8, size: I8) -> bool:
     return True
 
 
-@kernel
-def survey(buf: U1, off: I8, rejects: U1, found: I8) -> None:
-    """Survey of each frame off (n+1,) that is not refused, into found (n, SURVEY)."""
-    size = np.zeros(_WIDTHS.shape[0], np.int64)
+@uncounted
+def survey(buf: U1, off: I8, rejects: U1, found: I8, size: I8) -> None:
+    """Survey of each frame off (n+1,) that is not refused, into found (n, SURVEY).
+
+    size (columns,): scratch.
+    """
     for i in range(off.shape[0] - 1):
         if rejects[i] == 0:
             found[i, SLOW] = not _survey_one(buf, off[i], off[i + 1], found[i], size)
@@ -256,7 +258,7 @@ class Spread(NamedTuple):
     ident: I8
 
 
-@kernel
+@uncounted
 def _spread(found: I8, dt: I4, index: I4, hashes: I8, rejects: U1, out: Spread) -> None:
     r = 0
     for i in range(found.shape[0]):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from v2x.columns import B1, I4, I8, U1
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import ident_of
 
 CAPACITY = 65_536
@@ -38,7 +38,7 @@ class Slots(NamedTuple):
     """(1,) slots handed out."""
 
 
-@kernel
+@uncounted
 def mixed(h: int, word: int) -> int:
     """Hash `word` into `h`, both from 0 to 2**62; overflow only loses bits that are masked away.
 
@@ -49,7 +49,7 @@ def mixed(h: int, word: int) -> int:
     return p ^ (p >> 32)
 
 
-@kernel
+@uncounted
 def slot_of(slots: Slots, w0: int, w1: int, w2: int) -> int:
     """Slot of the key, a new one where it is not known yet."""
     mask = slots.table.shape[0] - 1
@@ -70,7 +70,7 @@ def slot_of(slots: Slots, w0: int, w1: int, w2: int) -> int:
     return int(fresh)
 
 
-@kernel
+@uncounted
 def u8(buf: U1, p: int) -> int:
     """One byte at `p` >= 0, as a signed number wide enough to be shifted.
 
@@ -79,7 +79,7 @@ def u8(buf: U1, p: int) -> int:
     return int(np.int64(buf[np.uint64(p)]))
 
 
-@kernel
+@uncounted
 def word_of(buf: U1, start: int, size: int) -> int:
     """Little-endian word of up to 7 bytes."""
     word = 0
@@ -88,7 +88,7 @@ def word_of(buf: U1, start: int, size: int) -> int:
     return word
 
 
-@kernel
+@uncounted
 def _to_hashes(column: I8, hashes: I8, seen: B1) -> None:
     """Hashes for slots in place; slots met are marked in seen (slots,)."""
     for i in range(column.shape[0]):

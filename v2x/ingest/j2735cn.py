@@ -81,7 +81,7 @@ from v2x.ingest.j2735cn_parts import (
     size,
     vehicle_class,
 )
-from v2x.ingest.j2735cn_program import DEPTH, Mark, extension, program, run
+from v2x.ingest.j2735cn_program import Mark, extension, program, run
 from v2x.ingest.j2735cn_types import EXTENSIONS, types_of
 from v2x.ingest.j2735cn_types import SSM as _SSM_ID
 from v2x.ingest.uper import (
@@ -94,7 +94,7 @@ from v2x.ingest.uper import (
     skip,
     take,
 )
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 EDITION_AUTO, EDITION_2019, EDITION_2020, EDITION_UNKNOWN = range(4)
 EDITIONS = {
@@ -110,7 +110,8 @@ PENDING = 255
 """Code of a message that is another module's to read: RSI, SPAT, MAP."""
 
 _SENDER, _SENT, _BASE, _REGION, _HAS_EVENTS = WIRE, WIRE + 2, WIRE + 3, WIRE + 6, WIRE + 8
-_REGISTER = WIRE + 9
+REGISTER = WIRE + 9
+"""Columns of the register of a message that a program reads."""
 
 SSM_PROGRAM = program(
     types_of("day2"),
@@ -127,7 +128,7 @@ SSM_PROGRAM = program(
         "obstacles.size.length": LENGTH, "obstacles.size.height": HEIGHT,
     },
     {
-        "": Mark(clear=(0, _REGISTER)),
+        "": Mark(clear=(0, REGISTER)),
         "detectedRegion": Mark(at=(_REGION, _REGION + 1)),
         "participants": Mark(clear=(DETECTED, OBSTACLE + 1), row=(OBSTACLE, ABSENT)),
         "obstacles": Mark(
@@ -190,7 +191,7 @@ _PSM_ID = 15
 _EXTENSION_CODE = _known_extensions()
 
 
-@kernel
+@uncounted
 def rows_at_most(buf: U1, start: I8, stop: I8) -> int:
     """Rows that the frames ``buf[start[j]:stop[j]]`` can give, from their counts alone."""
     rows = 0
@@ -209,18 +210,18 @@ def rows_at_most(buf: U1, start: I8, stop: I8) -> int:
     return rows
 
 
-@kernel
+@uncounted
 def walk(
     buf: U1, start: I8, stop: I8, sensor: I4, edition: U1, learned: U1, ssm: I4, wire: I4,
-    first: I8, heads: Heads, code: U1,
+    first: I8, heads: Heads, code: U1, register: I4, stack: I8,
 ) -> int:  # fmt: skip
     """Read every RSM, BSM and SSM; the number of rows in `wire`.
 
     buf u1 padded, start, stop (n,) bytes, sensor (n,), edition, learned (sensors,) of EDITION_*,
     ssm `SSM_PROGRAM` -> wire (`rows_at_most`, WIRE), first (n + 1,) row of each message, heads,
-    code (n,) `Reject` or PENDING; `learned` is what auto settled on, changed in place.
+    code (n,) `Reject` or PENDING; `learned` is what auto settled on, changed in place; register
+    (1, REGISTER) and stack (DEPTH,) are scratch.
     """
-    register, stack = np.empty((1, _REGISTER), np.int32), np.empty(DEPTH, np.int64)
     octets, sec_mark, up = heads.octets, heads.sec_mark, heads.up
     n = 0
     for j in range(start.shape[0]):
@@ -279,7 +280,7 @@ def walk(
     return n
 
 
-@kernel
+@uncounted
 def _ssm_head(row: I4, heads: Heads, j: int, p: int) -> None:
     """What an SSM that begins at bit `p` says of itself."""
     high, low = int(row[_SENDER]) & 0xFFFF_FFFF, int(row[_SENDER + 1]) & 0xFFFF_FFFF
@@ -292,7 +293,7 @@ def _ssm_head(row: I4, heads: Heads, j: int, p: int) -> None:
         heads.region[j, 0], heads.region[j, 1] = p + row[_REGION], p + row[_REGION + 1]
 
 
-@kernel
+@uncounted
 def _rsm(buf: U1, p: int, end: int, wire: I4, n: int, head: I8, up: I4, j: int) -> tuple[int, int]:
     """Roadside safety message from its extension bit; (participants, position)."""
     more, p = take(buf, p, end, 1)
@@ -314,7 +315,7 @@ def _rsm(buf: U1, p: int, end: int, wire: I4, n: int, head: I8, up: I4, j: int) 
     return count + 1, finished(buf, p, end)
 
 
-@kernel
+@uncounted
 def _bsm(
     buf: U1, p: int, end: int, of_2019: bool, wire: I4, n: int, head: I8, j: int
 ) -> tuple[int, bool]:
@@ -370,7 +371,7 @@ def _bsm(
     return finished(buf, p, end), matters
 
 
-@kernel
+@uncounted
 def _brakes(buf: U1, p: int, end: int) -> tuple[int, int, int]:
     """Pedal code and wheel bits, `ABSENT` where not sent."""
     has, p = take(buf, p, end, 7)
@@ -387,7 +388,7 @@ def _brakes(buf: U1, p: int, end: int) -> tuple[int, int, int]:
     return pedal, wheels, p
 
 
-@kernel
+@uncounted
 def _safety(buf: U1, p: int, end: int, of_2019: bool) -> tuple[int, bool, int]:
     """Event bits; whether a path begins with a position; everything else is read over."""
     more, p = take(buf, p, end, 1)
@@ -410,7 +411,7 @@ def _safety(buf: U1, p: int, end: int, of_2019: bool) -> tuple[int, bool, int]:
     return events, matters, p
 
 
-@kernel
+@uncounted
 def _path_history(buf: U1, p: int, end: int, of_2019: bool) -> tuple[bool, int]:
     more, p = take(buf, p, end, 1)
     initial, p = take(buf, p, end, 1)
@@ -439,7 +440,7 @@ def _path_history(buf: U1, p: int, end: int, of_2019: bool) -> tuple[bool, int]:
     return initial == 1, p
 
 
-@kernel
+@uncounted
 def _full_position(buf: U1, p: int, end: int, of_2019: bool) -> int:
     """FullPositionVector; 2019 has an error ellipse *and* a confidence, 2020 the latter alone."""
     more, p = take(buf, p, end, 1)
@@ -463,7 +464,7 @@ def _full_position(buf: U1, p: int, end: int, of_2019: bool) -> int:
     return p
 
 
-@kernel
+@uncounted
 def _date_time(buf: U1, p: int, end: int, of_2019: bool) -> int:
     has, p = take(buf, p, end, 7)
     if has & 0b1000000:
@@ -483,7 +484,7 @@ def _date_time(buf: U1, p: int, end: int, of_2019: bool) -> int:
     return p
 
 
-@kernel
+@uncounted
 def _emergency(buf: U1, p: int, end: int) -> tuple[int, int, int, int]:
     """Response type, siren and lights, `ABSENT` where not sent."""
     more, p = take(buf, p, end, 1)

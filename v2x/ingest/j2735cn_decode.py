@@ -19,6 +19,7 @@ from v2x.ingest.j2735cn import (
     EDITION_UNKNOWN,
     EDITIONS,
     PENDING,
+    REGISTER,
     SSM_PROGRAM,
     Heads,
     rows_at_most,
@@ -26,6 +27,7 @@ from v2x.ingest.j2735cn import (
 )
 from v2x.ingest.j2735cn_names import ident_text
 from v2x.ingest.j2735cn_parts import HAS_ID, ID_HIGH, ID_LOW, WIRE
+from v2x.ingest.j2735cn_program import DEPTH
 from v2x.ingest.j2735cn_rows import Said, Seen, become, tables_of
 from v2x.ingest.j2735cn_told import Told, bits_at, hashed, tell
 from v2x.ingest.j2735cn_types import SSM
@@ -140,7 +142,7 @@ def decode_messages(
     first, heads, code = np.empty(n + 1, np.int64), Heads.room(n), np.empty(n, np.uint8)
     rows = walk(
         batch.buf, start, stop, sensor, edition, memory.learned, SSM_PROGRAM, wire, first, heads,
-        code,
+        code, np.empty((1, REGISTER), np.int32), np.empty(DEPTH, np.int64),
     )  # fmt: skip
     made = Observations.blank(rows)
     row = np.empty(rows, np.int64)

@@ -14,7 +14,7 @@ import numpy as np
 
 from v2x.columns import I4, U1
 from v2x.ingest.uper import FAULT, VALUE_RANGE, additions, enumerated, ranged, skip, take
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 ABSENT = -(1 << 31)
 
@@ -37,19 +37,19 @@ _LAT_NONE, _LON_NONE = 900_000_001, 1_800_000_001
 _SOUTH, _NORTH, _WEST, _EAST = 30_000_000, 540_000_000, 730_000_000, 1_360_000_000
 
 
-@kernel
+@uncounted
 def in_box(lat: int, lon: int) -> bool:
     """Whether a pair in 1e-7 degrees lies in the box of the district."""
     return _SOUTH <= lat <= _NORTH and _WEST <= lon <= _EAST
 
 
-@kernel
+@uncounted
 def swapped(lat: int, lon: int) -> bool:
     """Whether a pair lies in that box once it is swapped."""
     return in_box(lon, lat)
 
 
-@kernel
+@uncounted
 def _pair(raw_lat: int, raw_lon: int, p: int) -> tuple[int, int, int]:
     """Raw numbers of a pair as lat, lon (`ABSENT` for none), and the position or a fault."""
     lat, lon = raw_lat - 900_000_000, raw_lon - 1_799_999_999
@@ -58,13 +58,13 @@ def _pair(raw_lat: int, raw_lon: int, p: int) -> tuple[int, int, int]:
     return (ABSENT if lat == _LAT_NONE else lat), (ABSENT if lon == _LON_NONE else lon), p
 
 
-@kernel
+@uncounted
 def _elevation(buf: U1, p: int, end: int) -> tuple[int, int]:
     raw, p = take(buf, p, end, 16)
     return (ABSENT if raw == 0 else raw - 4096), p
 
 
-@kernel
+@uncounted
 def position(buf: U1, p: int, end: int) -> tuple[int, int, int, int]:
     """Position3D: lat, lon in 1e-7 deg, elevation in 0.1 m."""
     high, p = take(buf, p, end, 1)
@@ -77,7 +77,7 @@ def position(buf: U1, p: int, end: int) -> tuple[int, int, int, int]:
     return lat, lon, elevation, p
 
 
-@kernel
+@uncounted
 def offset(
     buf: U1, p: int, end: int, lat0: int, lon0: int, elevation0: int
 ) -> tuple[int, int, int, int]:
@@ -114,7 +114,7 @@ def offset(
     return lat, lon, elevation, p
 
 
-@kernel
+@uncounted
 def position_confidence(buf: U1, p: int, end: int) -> tuple[int, int, int]:
     """PositionConfidenceSet: horizontal and vertical code, 0 unknown."""
     high, p = take(buf, p, end, 1)
@@ -125,7 +125,7 @@ def position_confidence(buf: U1, p: int, end: int) -> tuple[int, int, int]:
     return horizontal, vertical, p
 
 
-@kernel
+@uncounted
 def motion_confidence(buf: U1, p: int, end: int) -> tuple[int, int, int]:
     """MotionConfidenceSet: codes of speed and heading, 0 unknown."""
     has, p = take(buf, p, end, 3)
@@ -139,7 +139,7 @@ def motion_confidence(buf: U1, p: int, end: int) -> tuple[int, int, int]:
     return speed, heading, p
 
 
-@kernel
+@uncounted
 def acceleration(buf: U1, p: int, end: int) -> int:
     """Position behind an AccelerationSet4Way."""
     _, p = ranged(buf, p, end, 12, 4001)
@@ -149,7 +149,7 @@ def acceleration(buf: U1, p: int, end: int) -> int:
     return p
 
 
-@kernel
+@uncounted
 def size(buf: U1, p: int, end: int) -> tuple[int, int, int, int]:
     """VehicleSize: width, length in cm, height in 5 cm, 0 unknown."""
     high, p = take(buf, p, end, 1)
@@ -161,7 +161,7 @@ def size(buf: U1, p: int, end: int) -> tuple[int, int, int, int]:
     return width, length, height, p
 
 
-@kernel
+@uncounted
 def vehicle_class(buf: U1, p: int, end: int) -> tuple[int, int]:
     """VehicleClassification: the class."""
     more, p = take(buf, p, end, 1)
@@ -173,7 +173,7 @@ def vehicle_class(buf: U1, p: int, end: int) -> tuple[int, int]:
     return value, p
 
 
-@kernel
+@uncounted
 def participant(
     buf: U1, p: int, end: int, lat: int, lon: int, elevation: int, wire: I4, n: int
 ) -> int:

@@ -34,7 +34,7 @@ from v2x.ingest.uper import (
 )
 from v2x.ingest.uper import bits as extensible_bits
 from v2x.ingest.uper_types import Code, Types
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 TOO_COMPLEX = FAULT + int(Reject.TOO_COMPLEX)
 DEPTH = 32
@@ -206,7 +206,7 @@ def _under(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-@kernel
+@uncounted
 def run(
     code: I4, buf: U1, p: int, end: int, register: I4, wire: I4, n: int, stack: I8
 ) -> tuple[int, int]:
@@ -337,7 +337,7 @@ def run(
             return p, n
 
 
-@kernel
+@uncounted
 def _later(buf: U1, p: int, end: int) -> int:
     """Position behind an alternative that a later edition added."""
     large, p = take(buf, p, end, 1)
@@ -347,7 +347,7 @@ def _later(buf: U1, p: int, end: int) -> int:
     return skip(p, end, 8 * octets)
 
 
-@kernel
+@uncounted
 def extension(buf: U1, p: int, end: int) -> tuple[int, int, int, int]:
     """Message of T/CSAE 157 in a frame whose extension bit is 1, from that bit on.
 

@@ -79,7 +79,7 @@ from v2x.ingest.j2735cn_parts import (
 )
 from v2x.ingest.j2735cn_types import SSM as _SSM_ID
 from v2x.ingest.timestamps import FUTURE_NS, MINUTE, PAST_NS, nearest
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Flag, Kind
 from v2x.readings import Name
 from v2x.sensors import SensorTable
@@ -205,7 +205,7 @@ class Tables(NamedTuple):
     sine: F8
 
 
-@kernel
+@uncounted
 def _time(sec_mark: int, recv_ns: int) -> tuple[int, int]:
     """Event time and its flags."""
     if sec_mark >= _SEC_MARK_TOP:
@@ -216,7 +216,7 @@ def _time(sec_mark: int, recv_ns: int) -> tuple[int, int]:
     return t_ns, 0
 
 
-@kernel
+@uncounted
 def off_datum(up: int, ground: float, sea: float) -> bool:
     """Whether a reference elevation (0.1 m) is the ground's, but in another datum or left at 0."""
     if up == ABSENT or not abs(up / 10.0 - ground) > GROUND_M:
@@ -224,7 +224,7 @@ def off_datum(up: int, ground: float, sea: float) -> bool:
     return abs(up / 10.0 - sea) <= SEA_M or abs(up / 10.0) <= SEA_M
 
 
-@kernel
+@uncounted
 def is_place(lat: int, lon: int) -> bool:
     """Whether wire latitude and longitude are a place."""
     if lat == ABSENT or lon == ABSENT:
@@ -233,7 +233,7 @@ def is_place(lat: int, lon: int) -> bool:
     return abs(lat) > edge or abs(lon) > edge
 
 
-@kernel
+@uncounted
 def _kind(
     ptc_type: int, source: int, vehicle_class: int, response: int, detected: int, sure_cfd: int
 ) -> tuple[int, float]:
@@ -258,7 +258,7 @@ def _kind(
     return _TYPE_KIND[ptc_type], _TYPE_CONF[ptc_type]
 
 
-@kernel
+@uncounted
 def _motion(
     speed: int, heading: int, speed_sd: float, heading_sd: float, sine: float, cosine: float
 ) -> tuple[float, float, float]:
@@ -277,7 +277,7 @@ def _motion(
     return east, north, sd
 
 
-@kernel
+@uncounted
 def _ellipse(major: int, minor: int, orientation: int, floor: float) -> tuple[float, float, float]:
     """EE, EN, NN of an error ellipse in wire units, no axis below `floor` (may be NaN)."""
     # Half a step is what an axis of 0 can mean.
@@ -294,7 +294,7 @@ def _ellipse(major: int, minor: int, orientation: int, floor: float) -> tuple[fl
     return a * a * s * s + b * b * c * c, (a * a - b * b) * s * c, a * a * c * c + b * b * s * s
 
 
-@kernel
+@uncounted
 def _tell(
     frame: I4, at: I8, names: U2, values: F8, m: int, j: int, t_ns: int, name: int, value: float
 ) -> int:
@@ -306,7 +306,7 @@ def _tell(
     return m + 1
 
 
-@kernel
+@uncounted
 def become(
     wire: I4, first: I8, heads: Heads, outer: I4, sensor: I4, recv_ns: I8, code: U1,
     tables: Tables, seen: Seen, said: Said,

@@ -54,7 +54,7 @@ from v2x.ingest.j2735cn_types import MESSAGES, types_of
 from v2x.ingest.rows import ObservationOut, ReadingOut, put
 from v2x.ingest.timestamps import DAY, FUTURE_NS, HOUR, MINUTE, PAST_NS, civil_ns, nearest
 from v2x.ingest.uper import FAULT, finished, take
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Flag, Kind
 from v2x.readings import Name
 
@@ -226,7 +226,7 @@ class Loose(NamedTuple):
     ends: I8
 
 
-@kernel
+@uncounted
 def in_year(minute: int, ms: int, recv_ns: int) -> int:
     """Full time of a minute of the UTC year and ms of it, nearest to the arrival."""
     year = 1970 + recv_ns // (365 * DAY + DAY // 4)
@@ -238,7 +238,7 @@ def in_year(minute: int, ms: int, recv_ns: int) -> int:
     return best
 
 
-@kernel
+@uncounted
 def wrong_clock(offset_ns: int, slack_ns: int) -> bool:
     """Whether a clock is ahead, a day or more behind, or a whole number of hours off."""
     hours = (offset_ns + HOUR // 2) // HOUR
@@ -246,7 +246,7 @@ def wrong_clock(offset_ns: int, slack_ns: int) -> bool:
     return offset_ns > FUTURE_NS or -offset_ns > PAST_NS or whole
 
 
-@kernel
+@uncounted
 def read_units(
     programs: Programs, buf: U1, units: Units, sites: Sites, heads: Heads, code: U1,
     scratch: Scratch, slots: Slots, seen: ObservationOut, said: ReadingOut, loose: Loose,
@@ -308,7 +308,7 @@ def read_units(
     return k, m
 
 
-@kernel
+@uncounted
 def _read(
     programs: Programs, kind: int, edition: int, buf: U1, p: int, end: int, scratch: Scratch
 ) -> tuple[int, int]:
@@ -321,24 +321,24 @@ def _read(
     return finished(buf, q, end), rows
 
 
-@kernel
+@uncounted
 def _in_district(wire: I4) -> bool:
     return in_box(wire[0, BASE_LAT], wire[0, BASE_LON])
 
 
-@kernel
+@uncounted
 def _node_slot(slots: Slots, row: I4, tag: int, phase: int) -> int:
     region = 0 if row[REGION] == ABSENT else int(row[REGION]) + 1
     return slot_of(slots, (tag << 32) | region, int(row[NODE]), phase)
 
 
-@kernel
+@uncounted
 def _unit_slot(slots: Slots, row: I4, tag: int, number: int) -> int:
     high, low = int(row[SENDER]) & 0xFFFF_FFFF, int(row[SENDER + 1]) & 0xFFFF_FFFF
     return slot_of(slots, (tag << 32) | high, low, number)
 
 
-@kernel
+@uncounted
 def _tell_signals(
     wire: I4, rows: int, i: int, units: Units, heads: Heads, slots: Slots, said: ReadingOut,
     m: int, loose: Loose,
@@ -410,7 +410,7 @@ def _tell_signals(
     return m
 
 
-@kernel
+@uncounted
 def _tell_map(
     wire: I4, rows: int, i: int, units: Units, sites: Sites, slots: Slots, said: ReadingOut,
     m: int, loose: Loose,
@@ -435,7 +435,7 @@ def _tell_map(
     return m
 
 
-@kernel
+@uncounted
 def _tell_events(
     wire: I4, rows: int, i: int, begin: int, guessed: bool, units: Units, sites: Sites,
     slots: Slots, seen: ObservationOut, k: int, said: ReadingOut, m: int, loose: Loose,

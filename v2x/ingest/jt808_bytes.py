@@ -7,7 +7,7 @@ import numpy as np
 
 from v2x.columns import I8, U1
 from v2x.ingest.timestamps import DAY, HOUR, civil_ns
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Flag
 
 GMT8 = 8 * HOUR
@@ -16,7 +16,7 @@ BODY = 28  # bytes of a position without items
 SWAPPED = int(Flag.ORDER_GUESSED)
 
 
-@kernel
+@uncounted
 def room(buf: U1, off: I8) -> tuple[int, int]:
     """Most rows that the frames can hold (0x0200 one, others one in 30 bytes); most bytes."""
     rows = longest = 0
@@ -27,26 +27,26 @@ def room(buf: U1, off: I8) -> tuple[int, int]:
     return rows, longest
 
 
-@kernel
+@uncounted
 def u16(body: U1, p: int) -> int:
     """Two bytes."""
     return (int(body[p]) << 8) | int(body[p + 1])
 
 
-@kernel
+@uncounted
 def u32(body: U1, p: int) -> int:
     """Four bytes."""
     return (u16(body, p) << 16) | u16(body, p + 2)
 
 
-@kernel
+@uncounted
 def _bcd(byte: int) -> int:
     """Two decimal digits, or 255."""
     high, low = byte >> 4, byte & 15
     return int(high * 10 + low) if high < 10 and low < 10 else 255
 
 
-@kernel
+@uncounted
 def bcd_time(body: U1, p: int) -> int:
     """UTC ns of BCD[6] at GMT+8, or -1."""
     year, month, day = _bcd(body[p]), _bcd(body[p + 1]), _bcd(body[p + 2])
@@ -63,7 +63,7 @@ def bcd_time(body: U1, p: int) -> int:
     return civil_ns(2000 + year, month, day, (hour * 60 + minute) * 60 + second) - GMT8
 
 
-@kernel
+@uncounted
 def copied(src: U1, body: U1) -> tuple[int, int]:
     """Bytes of src into body; 1 where any of them is 7D or 7E; XOR of all.
 
@@ -79,7 +79,7 @@ def copied(src: U1, body: U1) -> tuple[int, int]:
     return marks, check  # type: ignore[return-value]
 
 
-@kernel
+@uncounted
 def unescaped(src: U1, body: U1) -> tuple[int, int]:
     """Escapes of src undone, left to right, into body; how many bytes there are (or -1); XOR."""
     k = p = 0
@@ -100,7 +100,7 @@ def unescaped(src: U1, body: U1) -> tuple[int, int]:
     return k, int(check)
 
 
-@kernel
+@uncounted
 def place(body: U1, p: int, status: int) -> tuple[float, float, int, bool]:
     """Latitude and longitude of a position at p, degrees; flags; whether they are on the globe."""
     lat, lon = u32(body, p + 8), u32(body, p + 12)
@@ -113,7 +113,7 @@ def place(body: U1, p: int, status: int) -> tuple[float, float, int, bool]:
     return -y if status & 4 else y, -x if status & 8 else x, flags, on_globe
 
 
-@kernel
+@uncounted
 def lengths_agree(body: U1, p: int, end: int) -> bool:
     """Whether a batch body at p holds as many items as it says and they end at `end`."""
     count = u16(body, p)
@@ -127,7 +127,7 @@ def lengths_agree(body: U1, p: int, end: int) -> bool:
     return p == end and count == 0
 
 
-@kernel
+@uncounted
 def plausible(body: U1, p: int, end: int, near_ns: int) -> bool:
     """Whether a position may stand at p: a time, a place, a direction and a speed of a vehicle.
 
@@ -142,7 +142,7 @@ def plausible(body: U1, p: int, end: int, near_ns: int) -> bool:
     return place(body, p, u32(body, p + 4))[3]
 
 
-@kernel
+@uncounted
 def next_item(body: U1, p: int, end: int, near_ns: int) -> int:
     """First place from p on where a length field that fits and a position may stand, else `end`.
 
@@ -157,7 +157,7 @@ def next_item(body: U1, p: int, end: int, near_ns: int) -> int:
     return end
 
 
-@kernel
+@uncounted
 def item_end(body: U1, p: int, end: int, near_ns: int) -> int:
     """End of the position whose length field, which may lie, stands at p.
 

@@ -24,7 +24,7 @@ from v2x.ingest.jt808_bytes import (
 )
 from v2x.ingest.terminals import slot_of
 from v2x.ingest.timestamps import FUTURE_NS, HOUR, MINUTE, PAST_NS
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Flag
 from v2x.readings import Name
 
@@ -70,7 +70,7 @@ CUT_ITEM, BAD_BATCH, OFF_GLOBE, NEAR_ZERO, FOUND_ITEM = range(256, 261)
 TALLIES = 261
 
 
-@kernel
+@uncounted
 def _items(body: U1, p: int, end: int, row: I8, tally: I8) -> None:
     """Read odometer, link and satellites among the items in body[p:end]; count the others."""
     row[ODO] = row[RSSI] = row[SATS] = -1
@@ -91,7 +91,7 @@ def _items(body: U1, p: int, end: int, row: I8, tally: I8) -> None:
         p += length
 
 
-@kernel
+@uncounted
 def parse(
     buf: U1, off: I8, recv_ns: I8, body: U1, keys: I8, seen: I8, poll: int,
     used: I4, codes: U1, tally: I8, word: I8, lat: F8, lon: F8,
@@ -269,7 +269,7 @@ def parse(
     return items, observed, facts, phones, shifted, texts
 
 
-@kernel
+@uncounted
 def observe(
     word: I8, lat: F8, lon: F8, geoid: F8, recv_in: I8, sensor_in: I4, idents: I8, sd: F8,
     sd_up: F8, frame: I4, t_ns: I8, recv_ns: I8, sensor: I4, ident: I8, out_lat: F8, out_lon: F8,
@@ -318,7 +318,7 @@ def observe(
         k += 1
 
 
-@kernel
+@uncounted
 def read(
     word: I8, lat: F8, lon: F8, recv_in: I8, sensor_in: I4, idents: I8, frame: I4, t_ns: I8,
     recv_ns: I8, sensor: I4, ident: I8, name: U2, value: F8, out_lat: F8, out_lon: F8,

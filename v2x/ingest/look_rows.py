@@ -7,7 +7,7 @@ import numpy as np
 from v2x.columns import B1, F4, F8, I4, I8, U1, U2
 from v2x.ingest.decoded import Reject
 from v2x.ingest.timestamps import FUTURE_NS, PAST_NS
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Flag, Kind, Model, Observations
 
 FROM_WIRE = np.uint16(
@@ -84,7 +84,7 @@ def room(n: int) -> LookOut:
     return LookOut(*(np.empty((n, *shape), dtype) for _, dtype, shape, _ in Observations.schema()))
 
 
-@kernel
+@uncounted
 def _within(values: F4, r: int, low: float, high: float) -> float:
     """Value r in its range; NaN outside of it, or where nobody sent the column."""
     if values.shape[0] == 0:
@@ -93,7 +93,7 @@ def _within(values: F4, r: int, low: float, high: float) -> float:
     return value if low <= value <= high else np.nan
 
 
-@kernel
+@uncounted
 def _covariance(c: Joined, r: int, up: bool, sd: float, sd_up: float, out: F8, j: int) -> bool:
     """Covariance of row r into out[j] as sent where it is one, else the noise; was it refused.
 
@@ -122,7 +122,7 @@ def _covariance(c: Joined, r: int, up: bool, sd: float, sd_up: float, out: F8, j
     return sent and not good
 
 
-@kernel
+@uncounted
 def fill_looks(
     frame: I4, t_ns: I8, doubts: U2, flat: B1, reference: U1, ident: I8, c: Joined, sensor: I4,
     recv: I8, noise: F8, sea: F8, rejects: U1, out: LookOut, amsl: F8,

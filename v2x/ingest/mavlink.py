@@ -91,7 +91,7 @@ from v2x.ingest.rid_odid import MOST as MOST_PACKED
 from v2x.ingest.rid_odid import SIZE, basic_id
 from v2x.ingest.rows import on_globe
 from v2x.ingest.timestamps import HOUR, nearest
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Flag
 
 MOST = 2_048
@@ -164,7 +164,7 @@ class Heard(NamedTuple):
     beat_value: F8
 
 
-@kernel
+@uncounted
 def frame_at(buf: U1, p: int, end: int) -> int:
     """Bytes of the frame of either version that begins at `p`; 0 no frame, -1 cut off."""
     if buf[p] == STX:
@@ -180,13 +180,13 @@ def frame_at(buf: U1, p: int, end: int) -> int:
     return size if p + size <= end else -1
 
 
-@kernel
+@uncounted
 def message_id(buf: U1, p: int) -> int:
     """Message id of the frame at `p`."""
     return u16(buf, p + 7) | (u8(buf, p + 9) << 16)
 
 
-@kernel
+@uncounted
 def count_frames(buf: U1, off: I8, counts: I8) -> None:
     """Frames in each payload, at most MOST + 1, and message packs; off (n + 1,), counts (n, 2)."""
     for i in range(counts.shape[0]):
@@ -201,7 +201,7 @@ def count_frames(buf: U1, off: I8, counts: I8) -> None:
             p += size
 
 
-@kernel
+@uncounted
 def sound(buf: U1, p: int, extra: int) -> bool:
     """Whether the checksum of the frame at `p` is right."""
     n = u8(buf, p + 1)
@@ -212,7 +212,7 @@ def sound(buf: U1, p: int, extra: int) -> bool:
     return bool(crc == u16(buf, p + 10 + n))
 
 
-@kernel
+@uncounted
 def _f32(buf: U1, p: int) -> float:
     """Little-endian IEEE 754 single; infinities are NaN."""
     raw = i32(buf, p)
@@ -223,20 +223,20 @@ def _f32(buf: U1, p: int) -> float:
     return -value if raw < 0 else value
 
 
-@kernel
+@uncounted
 def _metres(buf: U1, p: int) -> float:
     """Height in metres within what Remote ID can say; -1000 is unknown."""
     value = _f32(buf, p)
     return value if -1000.0 < value < 31_767.5 else np.nan
 
 
-@kernel
+@uncounted
 def _i16(buf: U1, p: int) -> int:
     raw = u16(buf, p)
     return raw - (1 << 16) if raw >= 1 << 15 else raw
 
 
-@kernel
+@uncounted
 def _place(lat: float, lon: float, tally: I8) -> tuple[float, float]:
     """The pair, or NaN where it is no position; (0, 0) is "unknown" and no fault."""
     if on_globe(lat, lon):
@@ -246,7 +246,7 @@ def _place(lat: float, lon: float, tally: I8) -> tuple[float, float]:
     return np.nan, np.nan
 
 
-@kernel
+@uncounted
 def _open(heard: Heard, row: int, i: int, system: int, own: int) -> int:
     """Begin row `row` of payload `i` about a system itself; the row after it."""
     heard.owner[row] = i
@@ -257,7 +257,7 @@ def _open(heard: Heard, row: int, i: int, system: int, own: int) -> int:
     return row + 1
 
 
-@kernel
+@uncounted
 def _about(
     heard: Heard, first: int, row: int, i: int, system: int, b: U1, at: int, slots: Slots
 ) -> tuple[int, int]:
@@ -288,7 +288,7 @@ def _about(
     return row, row + 1
 
 
-@kernel
+@uncounted
 def _afresh(heard: Heard, r: int, row: int, i: int) -> tuple[int, int]:
     """`r`, or where it has a position already another row about the same aircraft; next free."""
     if heard.said[r, STATUS] != heard.said[r, STATUS]:
@@ -298,12 +298,13 @@ def _afresh(heard: Heard, r: int, row: int, i: int) -> tuple[int, int]:
     heard.whole[row, FLAGS] = 0
     for c in (ADDRESS, IDENT):
         heard.whole[row, c] = heard.whole[r, c]
-    heard.key[row, :] = heard.key[r, :]
+    for c in range(heard.key.shape[1]):
+        heard.key[row, c] = heard.key[r, c]
     heard.rank[row] = heard.rank[r]
     return row, row + 1
 
 
-@kernel
+@uncounted
 def _location(b: U1, said: F8, whole: I8, r: int, recv_ns: int, tally: I8) -> None:
     lat, lon = _place(i32(b, 0) / 1e7, i32(b, 4) / 1e7, tally)
     said[r, LAT], said[r, LON] = lat, lon
@@ -328,7 +329,7 @@ def _location(b: U1, said: F8, whole: I8, r: int, recv_ns: int, tally: I8) -> No
     said[r, SD_TIME] = b[58] * 0.05 if 0 < b[58] < 16 else np.nan
 
 
-@kernel
+@uncounted
 def _position(b: U1, said: F8, amsl: F8, r: int, tally: I8) -> None:
     lat, lon = _place(i32(b, 4) / 1e7, i32(b, 8) / 1e7, tally)
     said[r, LAT], said[r, LON] = lat, lon
@@ -344,14 +345,14 @@ def _position(b: U1, said: F8, amsl: F8, r: int, tally: I8) -> None:
     said[r, CLIMB] = -_i16(b, 24) / 1e2
 
 
-@kernel
+@uncounted
 def _operator(b: U1, said: F8, r: int, height: int, tally: I8) -> None:
     lat, lon = _place(i32(b, 0) / 1e7, i32(b, 4) / 1e7, tally)
     said[r, PILOT_LAT], said[r, PILOT_LON] = lat, lon
     said[r, PILOT_HEIGHT] = _metres(b, height)
 
 
-@kernel
+@uncounted
 def _pack(b: U1, heard: Heard, packs: int, row: int, system: int) -> bool:
     """Copy the pack in `b` out to be read as Remote ID; False where its counts say nothing."""
     n = u8(b, 23)
@@ -373,7 +374,7 @@ def _pack(b: U1, heard: Heard, packs: int, row: int, system: int) -> bool:
     return True
 
 
-@kernel
+@uncounted
 def read(
     buf: U1, off: I8, recv: I8, frames: I8, slots: Slots, b: U1, heard: Heard, reject: U1, tally: I8
 ) -> tuple[int, int, int]:

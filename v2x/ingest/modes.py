@@ -10,7 +10,7 @@ from v2x.columns import B1, F8, I4, I8, U1
 from v2x.ingest.decoded import Reject
 from v2x.ingest.interning import u8
 from v2x.ingest.timestamps import DAY, nearest
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 OK = int(Reject.OK)
 SHORT = int(Reject.SHORT)
@@ -45,13 +45,15 @@ INTERROGATORS = 80
 """Remainders of a DF 11 below this are interrogator codes (Annex 10 volume IV, 3.1.2.3.3.2)."""
 
 
-def _crc_table() -> I8:
-    table = np.zeros(256, np.int64)
+def _parities(most: int) -> I4:
+    """Parity that a byte adds with 0 to `most` - 1 data bytes behind it: (most, 256)."""
+    table = np.zeros((most, 256), np.int32)
     for byte in range(256):
         rest = byte << 16
-        for _ in range(8):
-            rest = (rest << 1) ^ (0x1FFF409 if rest & 0x800000 else 0)
-        table[byte] = rest & 0xFFFFFF
+        for k in range(most):
+            for _ in range(8):
+                rest = (rest << 1) ^ (0x1FFF409 if rest & 0x800000 else 0)
+            table[k, byte] = rest
     return table
 
 
@@ -69,7 +71,7 @@ def _hex_values() -> U1:
     return values
 
 
-CRC = _crc_table()
+PARITIES = _parities(11)
 ZONE_EDGES = _zone_edges()
 HEX = _hex_values()
 CALLSIGN = "#ABCDEFGHIJKLMNOPQRSTUVWXYZ##### ###############0123456789######"
@@ -79,7 +81,7 @@ CALLSIGN = "#ABCDEFGHIJKLMNOPQRSTUVWXYZ##### ###############0123456789######"
 # --- envelope ------------------------------------------------------------------------------------
 
 
-@kernel
+@uncounted
 def _from_beast(buf: U1, start: int, stop: int, out: U1) -> tuple[int, int]:
     if stop - start < 2:
         return SHORT, 0
@@ -112,7 +114,7 @@ def _from_beast(buf: U1, start: int, stop: int, out: U1) -> tuple[int, int]:
     return (TRAILING_DATA if p < stop else OK), size
 
 
-@kernel
+@uncounted
 def _from_text(buf: U1, start: int, stop: int, out: U1) -> tuple[int, int]:
     p, end = start, stop
     while end > p and (buf[end - 1] == 0x0A or buf[end - 1] == 0x0D or buf[end - 1] == 0x20):
@@ -151,7 +153,7 @@ def _from_text(buf: U1, start: int, stop: int, out: U1) -> tuple[int, int]:
     return OK, digits // 2
 
 
-@kernel
+@uncounted
 def envelope(buf: U1, start: int, stop: int, out: U1) -> tuple[int, int]:
     """Bytes of the Mode S message in one frame, into out (ENVELOPE,): (reject, 7 or 14; 2 for A/C).
 
@@ -175,18 +177,16 @@ def envelope(buf: U1, start: int, stop: int, out: U1) -> tuple[int, int]:
     return _from_text(buf, start, stop, out)
 
 
-@kernel
+@uncounted
 def remainder(message: U1, size: int) -> int:
     """Parity of all but the last three of `size` bytes, XOR those three: 0 for a good DF 17."""
-    rest = 0
+    rest = (u8(message, size - 3) << 16) | (u8(message, size - 2) << 8) | u8(message, size - 1)
     for k in range(size - 3):
-        rest = ((rest << 8) & 0xFFFFFF) ^ int(CRC[(rest >> 16) ^ message[k]])
-    return rest ^ (
-        (u8(message, size - 3) << 16) | (u8(message, size - 2) << 8) | u8(message, size - 1)
-    )
+        rest ^= int(PARITIES[size - 4 - k, message[k]])
+    return rest
 
 
-@kernel
+@uncounted
 def clock_ns(out: U1, recv_ns: int) -> int:
     """Time by a GNSS clock, 18 bits second of the day and 30 bits ns; -1 if it is none."""
     ticks = 0
@@ -198,7 +198,7 @@ def clock_ns(out: U1, recv_ns: int) -> int:
     return nearest(recv_ns, second * 1_000_000_000 + ns, DAY)
 
 
-@kernel
+@uncounted
 def _reply(out: U1, size: int, messages: I8, i: int) -> int:
     """Read a reply of DF 0, 4, 5, 11, 16, 20 or 21 into row i; its reject code.
 
@@ -223,18 +223,17 @@ def _reply(out: U1, size: int, messages: I8, i: int) -> int:
     return OK
 
 
-@kernel
+@uncounted
 def read_messages(
-    buf: U1, off: I8, recv: I8, sensor: I4, gnss: B1, messages: I8, reject: U1
+    buf: U1, off: I8, recv: I8, sensor: I4, gnss: B1, messages: I8, reject: U1, out: U1
 ) -> tuple[int, int]:
     """Read the messages among frames ``off`` (n+1,) into messages (n, MESSAGE) and reject (n,).
 
     gnss (sensors,): whose receiver clocks count from GNSS midnight. DF 18: CF 0 ADS-B, 1 the same
     with an address of its own, 2 and 5 traffic information of a ground station about an ICAO and
-    another address, 6 rebroadcast; others are refused. Returns how many bear a position, and the
-    most readings that all can give.
+    another address, 6 rebroadcast; others are refused. out (ENVELOPE,) is scratch. Returns how
+    many bear a position, and the most readings that all can give.
     """
-    out = np.zeros(ENVELOPE, np.uint8)  # one for all frames
     positions = readings = 0
     for i in range(off.shape[0] - 1):
         why, size = envelope(buf, off[i], off[i + 1], out)
@@ -283,13 +282,13 @@ def read_messages(
 # --- fields --------------------------------------------------------------------------------------
 
 
-@kernel
+@uncounted
 def bits(me: int, first: int, last: int) -> int:
     """Bits `first` to `last` of an ME field."""
     return (me >> (55 - last)) & ((1 << (last - first + 1)) - 1)
 
 
-@kernel
+@uncounted
 def _ungray(code: int) -> int:
     value = code
     shift = code >> 1
@@ -299,7 +298,7 @@ def _ungray(code: int) -> int:
     return value
 
 
-@kernel
+@uncounted
 def altitude_ft(code: int) -> float:
     """Feet of a 12-bit altitude code; NaN unknown or no such code.
 
@@ -325,7 +324,7 @@ def altitude_ft(code: int) -> float:
     return fives * 500.0 + ones * 100.0 - 1300.0
 
 
-@kernel
+@uncounted
 def zones(lat: float) -> int:
     """Number of longitude zones at a latitude, NL: 59 at the equator, 1 beyond 87 degrees."""
     here = abs(lat)
@@ -339,13 +338,13 @@ def zones(lat: float) -> int:
     return 59 - low
 
 
-@kernel
+@uncounted
 def altitude13_ft(code: int) -> float:
     """Feet of the 13-bit altitude code of a reply; NaN where it counts metres (bit M)."""
     return np.nan if code & 0x40 else altitude_ft((code >> 7) << 6 | code & 0x3F)
 
 
-@kernel
+@uncounted
 def squawk(code: int) -> int:
     """Four octal digits, as a decimal number, of a 13-bit identity C1 A1 C2 A2 C4 A4 X B1 .. D4."""
     a = (code >> 7 & 1) << 2 | (code >> 9 & 1) << 1 | (code >> 11 & 1)
@@ -355,7 +354,7 @@ def squawk(code: int) -> int:
     return a * 1000 + b * 100 + c * 10 + d
 
 
-@kernel
+@uncounted
 def movement_kt(code: int) -> float:
     """Knots of a surface movement code, the lower edge of its step; NaN unknown or reserved."""
     if code == 0 or code > 124:
@@ -375,7 +374,7 @@ def movement_kt(code: int) -> float:
     return 100.0 + 5.0 * (code - 109)
 
 
-@kernel
+@uncounted
 def containment(tc: int, version: int, a: int, b: int, c: int) -> tuple[int, float]:
     """Navigation integrity category and containment radius in metres (NaN unknown) of a position.
 
@@ -412,12 +411,12 @@ def containment(tc: int, version: int, a: int, b: int, c: int) -> tuple[int, flo
     return 0, np.nan
 
 
-@kernel
+@uncounted
 def _wrapped(lon: float) -> float:
     return lon - 360.0 * float(np.floor((lon + 180.0) / 360.0))
 
 
-@kernel
+@uncounted
 def local(
     lat17: int, lon17: int, odd: int, near_lat: float, near_lon: float, span: float
 ) -> tuple[float, float]:
@@ -432,7 +431,7 @@ def local(
     return lat, _wrapped(lon)
 
 
-@kernel
+@uncounted
 def from_pair(
     even_lat: int, even_lon: int, odd_lat: int, odd_lon: int, odd: int
 ) -> tuple[float, float]:

@@ -28,7 +28,7 @@ from v2x.ingest.decoded import Reject
 from v2x.ingest.interning import Slots, slot_of, u8, word_of
 from v2x.ingest.rows import ObservationOut, ReadingOut, put
 from v2x.ingest.timestamps import SECOND, clock_wrong
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Flag, Kind
 from v2x.readings import Name
 
@@ -113,7 +113,7 @@ def carried(message: bytes, counter: int | None, wifi: bool) -> bytes:
 # --- where the message lies ----------------------------------------------------------------------
 
 
-@kernel
+@uncounted
 def family_at(buf: U1, p: int, stop: int) -> int:
     """Family of a GB 46750 packet or a message pack that begins at `p`; 0 neither."""
     if stop - p >= 2:
@@ -124,13 +124,13 @@ def family_at(buf: U1, p: int, stop: int) -> int:
     return 0
 
 
-@kernel
+@uncounted
 def single_at(buf: U1, p: int, stop: int) -> bool:
     """Whether a 25-byte message of the types we know may begin at `p`."""
     return stop - p >= 1 and buf[p] >> 4 <= 5 and buf[p] & 15 <= 2
 
 
-@kernel
+@uncounted
 def magic_at(buf: U1, p: int, stop: int) -> tuple[int, int]:
     """Offset from `p` to the counter byte behind a carrier's magic, and to the carrier's length.
 
@@ -154,7 +154,7 @@ def magic_at(buf: U1, p: int, stop: int) -> tuple[int, int]:
     return 0, 0
 
 
-@kernel
+@uncounted
 def _mac_le(buf: U1, p: int) -> int:
     mac = 0
     for k in range(5, -1, -1):
@@ -162,7 +162,7 @@ def _mac_le(buf: U1, p: int) -> int:
     return mac if mac > 0 else -1
 
 
-@kernel
+@uncounted
 def advertiser(buf: U1, start: int, magic: int) -> int:
     """Address of the Bluetooth advertiser whose data hold `magic`; -1 if the frame has none.
 
@@ -184,7 +184,7 @@ def advertiser(buf: U1, start: int, magic: int) -> int:
     return -1
 
 
-@kernel
+@uncounted
 def transmitter(buf: U1, start: int, stop: int, magic: int) -> int:
     """Address of who sent the frame around `magic`; -1 if it does not say."""
     if buf[magic] == 0x16:
@@ -200,7 +200,7 @@ def transmitter(buf: U1, start: int, stop: int, magic: int) -> int:
     return mac if mac > 0 else -1
 
 
-@kernel
+@uncounted
 def locate(buf: U1, start: int, stop: int, want: int) -> tuple[int, int, int, int, int]:
     """Find the message of a wanted family in one frame.
 
@@ -248,7 +248,7 @@ def locate(buf: U1, start: int, stop: int, want: int) -> tuple[int, int, int, in
     return why, 0, start, stop, -1
 
 
-@kernel
+@uncounted
 def locate_all(buf: U1, off: I8, want: int, spot: I8, reject: U1) -> None:
     """`locate` for each frame: off (n+1,), spot (n, SPOT) and reject (n,) filled in place."""
     for i in range(off.shape[0] - 1):
@@ -263,32 +263,32 @@ def locate_all(buf: U1, off: I8, want: int, spot: I8, reject: U1) -> None:
 # --- fields --------------------------------------------------------------------------------------
 
 
-@kernel
+@uncounted
 def u16(buf: U1, p: int) -> int:
     """Little-endian."""
     return u8(buf, p) | (u8(buf, p + 1) << 8)
 
 
-@kernel
+@uncounted
 def i32(buf: U1, p: int) -> int:
     """Little-endian, two's complement."""
     raw = u16(buf, p) | (u16(buf, p + 2) << 16)
     return raw - (1 << 32) if raw >= 1 << 31 else raw
 
 
-@kernel
+@uncounted
 def half_metres(raw: int) -> float:
     """u16 in half metres from -1000 m; 0 is unknown, and so (ours) is FFFF, 31.8 km up."""
     return np.nan if raw == 0 or raw == 0xFFFF else raw * 0.5 - 1000.0
 
 
-@kernel
+@uncounted
 def by_code(table: F8, code: int) -> float:
     """Entry of an accuracy table; NaN for codes beyond it."""
     return float(table[code]) if code < table.shape[0] else np.nan
 
 
-@kernel
+@uncounted
 def says(buf: U1, p: int, size: int) -> bool:
     """Whether the text at `p` is an identity: more than NUL, zeros and blanks before a NUL."""
     for k in range(size):
@@ -300,13 +300,13 @@ def says(buf: U1, p: int, size: int) -> bool:
     return False
 
 
-@kernel
+@uncounted
 def key_of(buf: U1, p: int, scheme: int) -> tuple[int, int, int]:
     """Words of the 20 bytes at `p`."""
     return word_of(buf, p, 7), word_of(buf, p + 7, 7), word_of(buf, p + 14, 6) | (scheme << 48)
 
 
-@kernel
+@uncounted
 def intern(buf: U1, p: int, scheme: int, slots: Slots) -> int:
     """Slot of the 20 bytes at `p`."""
     w0, w1, w2 = key_of(buf, p, scheme)
@@ -316,7 +316,7 @@ def intern(buf: U1, p: int, scheme: int, slots: Slots) -> int:
 # --- rows ----------------------------------------------------------------------------------------
 
 
-@kernel
+@uncounted
 def stamp(said: F8, whole: I8, i: int, t_ns: int, recv_ns: int) -> int:
     """Note the time a frame gives; flags: suspect where its clock cannot be right."""
     whole[i, T_NS] = t_ns
@@ -326,14 +326,14 @@ def stamp(said: F8, whole: I8, i: int, t_ns: int, recv_ns: int) -> int:
     return 0
 
 
-@kernel
+@uncounted
 def _as_height(said: F8, i: int) -> bool:
     """Whether the pressure altitude stands in for the height of the observation."""
     unknown = said[i, LAT] == said[i, LAT] and said[i, HEIGHT] != said[i, HEIGHT]
     return bool(unknown and said[i, PRESSURE] == said[i, PRESSURE])
 
 
-@kernel
+@uncounted
 def count_rows(said: F8, whole: I8, reject: U1) -> tuple[int, int]:
     """Observations and readings that `fill_rows` makes; frames that give none are named so.
 
@@ -365,7 +365,7 @@ def count_rows(said: F8, whole: I8, reject: U1) -> tuple[int, int]:
     return observations, readings
 
 
-@kernel
+@uncounted
 def fill_rows(
     said: F8, whole: I8, reject: U1, recv: I8, sensor: I4, noise: F8, obs: ObservationOut,
     out: ReadingOut,

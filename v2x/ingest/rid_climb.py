@@ -11,7 +11,7 @@ import numpy as np
 
 from v2x.columns import F8, I8
 from v2x.ingest.interning import mixed
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 CLIMBERS = 1024
 """Senders remembered; a newcomer takes the place of one whose hash is alike."""
@@ -38,7 +38,7 @@ def new_climbs() -> Climbs:
     return Climbs(np.zeros((CLIMBERS, 7), np.int64), np.zeros((CLIMBERS, 3)))
 
 
-@kernel
+@uncounted
 def arbitrate(
     climbs: Climbs, w0: int, w1: int, w2: int, sensor: int, t_ns: int, height: float, climb: float
 ) -> tuple[int, bool]:

@@ -108,7 +108,7 @@ from v2x.ingest.rid import (
 )  # fmt: skip
 from v2x.ingest.rid_climb import Climbs, arbitrate
 from v2x.ingest.rows import on_globe
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Flag
 
 SIZES = np.array([20, 8, 1, 1, 1, 8, 2, 8, 2, 2, 2, 1, 2, 2, 1, 1, 1, 1, 1, 6, 1])
@@ -137,13 +137,13 @@ _TIME_SUSPECT = int(Flag.TIME_SUSPECT)
 _LATEST_MS = 9_000_000_000_000
 
 
-@kernel
+@uncounted
 def in_china(lat: float, lon: float) -> bool:
     """Inside the box that tells the order of coordinates; the swapped box never overlaps it."""
     return 3.0 <= lat <= 54.0 and 73.0 <= lon <= 136.0
 
 
-@kernel
+@uncounted
 def lat_first(buf: U1, p: int, sensor: int, senders: I8, seen: int) -> bool:
     """Whether a sender puts latitude first, after `seen` in this packet (1 yes, -1 no, 0 unseen).
 
@@ -171,7 +171,7 @@ def lat_first(buf: U1, p: int, sensor: int, senders: I8, seen: int) -> bool:
     return bool(known) if seen == 0 else seen > 0
 
 
-@kernel
+@uncounted
 def order_of(buf: U1, p: int) -> int:
     """What one pair says: -1 longitude first, 1 latitude first, 0 either or neither."""
     if p < 0:
@@ -182,7 +182,7 @@ def order_of(buf: U1, p: int) -> int:
     return 1 if in_china(first, second) else 0
 
 
-@kernel
+@uncounted
 def pair(buf: U1, p: int, swap: bool) -> tuple[float, float, int]:
     """Latitude, longitude, and -1 unknown, 0 out of range, 1 good."""
     if p < 0:
@@ -196,7 +196,7 @@ def pair(buf: U1, p: int, swap: bool) -> tuple[float, float, int]:
     return (lat, lon, 1) if on_globe(lat, lon) else (np.nan, np.nan, 0)
 
 
-@kernel
+@uncounted
 def read_bitmap(buf: U1, p: int, end: int, at: I8) -> tuple[int, int, int]:
     """Places of the items from the content's start, into at (ITEMS,), -1 absent.
 
@@ -221,18 +221,17 @@ def read_bitmap(buf: U1, p: int, end: int, at: I8) -> tuple[int, int, int]:
     return 0, need, unknown
 
 
-@kernel
+@uncounted
 def read_gb46750(
     buf: U1, off: I8, sensor: I4, recv: I8, spot: I8, senders: I8, climbs: Climbs, slots: Slots,
-    said: F8, whole: I8, reject: U1, tally: I8,
+    said: F8, whole: I8, reject: U1, tally: I8, at: I8,
 ) -> None:  # fmt: skip
     """Read the packets among frames ``off`` (n+1,), located by spot (n, SPOT).
 
     said (n, SAID) and whole (n, WHOLE) come as NaN and -1 and get what each packet says; senders
     (SENDERS + 1, 4) and climbs are remembered from poll to poll; tally (TALLY,) counts what was
-    skipped.
+    skipped; at (ITEMS,) is scratch: most packets have the bitmap of the one before.
     """
-    at = np.full(ITEMS, -1, np.int64)  # one for all frames: most have the bitmap of the one before
     bitmap, need, unknown = -1, 0, 0
     for i in range(spot.shape[0]):
         if spot[i, FAMILY] != GB46750:

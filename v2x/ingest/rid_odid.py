@@ -94,7 +94,7 @@ from v2x.ingest.rid import (
 )  # fmt: skip
 from v2x.ingest.rows import on_globe
 from v2x.ingest.timestamps import HOUR, nearest
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Flag
 
 SIZE = 25
@@ -111,7 +111,7 @@ _ORDER_GUESSED = int(Flag.ORDER_GUESSED)
 _TIME_SUSPECT = int(Flag.TIME_SUSPECT)
 
 
-@kernel
+@uncounted
 def basic_id(buf: U1, p: int, rank: int, slots: Slots, whole: I8, said: F8, i: int) -> int:
     """Take the id at `p` if it outranks the one there is; the rank that then holds."""
     kind = buf[p + 1] >> 4
@@ -131,7 +131,7 @@ def basic_id(buf: U1, p: int, rank: int, slots: Slots, whole: I8, said: F8, i: i
     return rank
 
 
-@kernel
+@uncounted
 def _location(buf: U1, p: int, recv_ns: int, said: F8, whole: I8, i: int, tally: I8) -> int:
     """Flags of a Location message."""
     bits = buf[p + 1]
@@ -173,7 +173,7 @@ def _location(buf: U1, p: int, recv_ns: int, said: F8, whole: I8, i: int, tally:
     return stamp(said, whole, i, nearest(recv_ns, tenths * 100_000_000, HOUR), recv_ns)
 
 
-@kernel
+@uncounted
 def _system(buf: U1, p: int, said: F8, i: int) -> int:
     """Flags of a System message."""
     at, flags = p + 2, 0
@@ -192,7 +192,7 @@ def _system(buf: U1, p: int, said: F8, i: int) -> int:
     return flags
 
 
-@kernel
+@uncounted
 def read_odid(
     buf: U1, off: I8, recv: I8, spot: I8, slots: Slots, said: F8, whole: I8, reject: U1, tally: I8
 ) -> None:

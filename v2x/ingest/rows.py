@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from v2x.columns import F4, F8, I4, I8, U1, U2
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Observations
 from v2x.readings import Readings
 
@@ -31,7 +31,7 @@ class ObservationOut(NamedTuple):
 
 
 class ReadingOut(NamedTuple):
-    """Columns of `Readings`."""
+    """Columns of `Readings`, in their order."""
 
     frame: I4
     t_ns: I8
@@ -62,8 +62,7 @@ def room_for(n: int) -> ReadingOut:
 
 def readings_of(out: ReadingOut, n: int) -> Readings:
     """First `n` rows of `out`."""
-    columns: dict[str, Any] = out._asdict()
-    return Readings(**{name: column[:n] for name, column in columns.items()})
+    return Readings(*(column[:n] for column in out))
 
 
 def _places() -> list[tuple[np.dtype[Any], int]]:
@@ -79,13 +78,13 @@ _PLACES = _places()
 _ROW = sum(dtype.itemsize for dtype, _ in _PLACES)
 
 
-@kernel
+@uncounted
 def on_globe(lat: float, lon: float) -> bool:
     """Whether a pair is a position: on the globe, and not where encoders without a fix drift."""
     return abs(lat) <= 90.0 and abs(lon) <= 180.0 and not (abs(lat) <= 0.01 and abs(lon) <= 0.01)
 
 
-@kernel
+@uncounted
 def put(
     out: ReadingOut, k: int, frame: int, t_ns: int, recv_ns: int, sensor: int, ident: int,
     name: int, value: float,

@@ -14,7 +14,7 @@ import numpy as np
 from v2x.columns import I8, U1
 from v2x.ingest.decoded import Reject
 from v2x.ingest.timestamps import DAY, SECOND, civil_ns, iso
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 GGA, RMC, VTG, GST, GNS, GLL, GBS, ZDA, GSA, GSV = range(10)
 """Kinds of sentence; from GBS on they are no part of an epoch, and the last two have no time."""
@@ -76,7 +76,7 @@ def found(buf: U1, off: I8) -> list[list[int]]:
     return rows
 
 
-@kernel
+@uncounted
 def _hex(byte: int) -> int:
     if 0x30 <= byte <= 0x39:
         return byte - 0x30
@@ -84,7 +84,7 @@ def _hex(byte: int) -> int:
     return byte - 0x37 if 0x41 <= byte <= 0x46 else -1
 
 
-@kernel
+@uncounted
 def _kind(buf: U1, p: int, end: int) -> int:
     """Kind of the sentence whose address starts at p; -1 another one, -2 no address."""
     k = p
@@ -126,7 +126,7 @@ def _kind(buf: U1, p: int, end: int) -> int:
     return GST if name == 0x475354 else -1
 
 
-@kernel
+@uncounted
 def _sky(buf: U1, p: int, end: int, out: I8, n: int) -> bool:
     """Add the C/N0 of a GSV, whose fields stand in ``buf[p:end]``, to row n; False for bad text.
 
@@ -158,7 +158,7 @@ def _sky(buf: U1, p: int, end: int, out: I8, n: int) -> bool:
     return field >= 2 and (field - 2) % 4 <= 1
 
 
-@kernel
+@uncounted
 def _find(buf: U1, off: I8, out: I8) -> int:
     """Sentences of buf by frame off -> out (rows, 9) as for `found`; how many.
 

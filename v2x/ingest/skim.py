@@ -10,7 +10,7 @@ import numpy as np
 
 from v2x.columns import I8, U1
 from v2x.ingest.decoded import Reject
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 MAX_DEPTH = 16
 MAX_CONTAINERS = 8_192
@@ -22,7 +22,7 @@ _COMPLEX = int(Reject.TOO_COMPLEX)
 _BAD_MAP = int(Reject.BAD_MAP)
 
 
-@kernel
+@uncounted
 def _skim_one(buf: U1, at: int, end: int, left: I8) -> int:
     """Reject code of the msgpack value in ``buf[at:end]``; `left` (MAX_DEPTH + 2,) i8 scratch."""
     depth = 0
@@ -98,7 +98,7 @@ def _skim_one(buf: U1, at: int, end: int, left: I8) -> int:
             at += skip
 
 
-@kernel
+@uncounted
 def _skim(buf: U1, off: I8, left: I8, rejects: U1) -> None:
     """Reject code of every frame; buf u1, off (n + 1,) i8 -> rejects (n,) u1."""
     for i in range(rejects.shape[0]):

@@ -65,7 +65,7 @@ from v2x.ingest.modes import (
 )  # fmt: skip
 from v2x.ingest.rows import ObservationOut, ReadingOut, on_globe, put
 from v2x.ingest.timestamps import clock_wrong
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Flag, Kind
 from v2x.readings import Name
 
@@ -117,7 +117,7 @@ def text_of(w0: int, w1: int, w2: int) -> str:
     return f"{'icao' if w2 == ICAO else 'adsb18'}:{w0:06x}"
 
 
-@kernel
+@uncounted
 def _signed(me: int, sign: int, first: int, last: int, step: float) -> float:
     """(raw - 1) steps; NaN for 0 and for the largest value, which means "more"."""
     raw = bits(me, first, last)
@@ -126,7 +126,7 @@ def _signed(me: int, sign: int, first: int, last: int, step: float) -> float:
     return (1 - raw) * step if bits(me, sign, sign) else (raw - 1) * step
 
 
-@kernel
+@uncounted
 def _readable(me: int) -> int:
     """1 a callsign, 0 only blanks, -1 a code that is no character."""
     found = 0
@@ -139,7 +139,7 @@ def _readable(me: int) -> int:
     return found
 
 
-@kernel
+@uncounted
 def _near(me: int, near_lat: float, near_lon: float, span: float) -> tuple[float, float, bool]:
     """Latitude, longitude, by the receiver's place; are they too far away to be true."""
     odd, lat17, lon17 = bits(me, 21, 21), bits(me, 22, 38), bits(me, 39, 55)
@@ -153,7 +153,7 @@ def _near(me: int, near_lat: float, near_lon: float, span: float) -> tuple[float
     return lat, lon, not on_globe(lat, lon)
 
 
-@kernel
+@uncounted
 def _paired(me: int, t: int, memory: Memory, at: int) -> tuple[float, float, bool]:
     """Latitude, longitude of a pair (NaN: not yet), and is that no place."""
     odd, lat17, lon17 = bits(me, 21, 21), bits(me, 22, 38), bits(me, 39, 55)
@@ -169,7 +169,7 @@ def _paired(me: int, t: int, memory: Memory, at: int) -> tuple[float, float, boo
     return lat, lon, lat == lat and not on_globe(lat, lon)
 
 
-@kernel
+@uncounted
 def _grounded(
     memory: Memory, at: int, on: bool, out: ReadingOut, k: int, frame: int, t: int, recv: int,
     s: int, ident: int,
@@ -184,7 +184,7 @@ def _grounded(
     return k
 
 
-@kernel
+@uncounted
 def _reply(
     df: int, me: int, memory: Memory, at: int, out: ReadingOut, k: int, frame: int, t: int,
     recv: int, s: int, ident: int,
@@ -204,7 +204,7 @@ def _reply(
     return k
 
 
-@kernel
+@uncounted
 def _tell(
     me: int, tc: int, t: int, recv: int, s: int, frame: int, ident: int, memory: Memory, at: int,
     slots: Slots, tally: I8, out: ReadingOut, k: int,
@@ -245,7 +245,7 @@ def _tell(
     return k, False
 
 
-@kernel
+@uncounted
 def _velocity(
     me: int, t: int, recv: int, s: int, frame: int, ident: int, memory: Memory, at: int,
     out: ReadingOut, k: int,
@@ -273,7 +273,7 @@ def _velocity(
     return k, used
 
 
-@kernel
+@uncounted
 def _surface_velocity(me: int) -> tuple[float, float]:
     """East and north of a surface position, m/s; NaN where it does not say."""
     speed = movement_kt(bits(me, 5, 11)) * KNOT
@@ -283,7 +283,7 @@ def _surface_velocity(me: int) -> tuple[float, float]:
     return (0.0, 0.0) if speed < 0.5 else (np.nan, np.nan)
 
 
-@kernel
+@uncounted
 def fill_rows(
     first: int, messages: I8, recv_ns: I8, sensor: I4, receivers: F8, memory: Memory, slots: Slots,
     reject: U1, tally: I8, obs: ObservationOut, j: int, out: ReadingOut, k: int,

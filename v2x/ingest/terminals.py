@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2x.columns import I4, I8
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Observations, ident_of
 
 _FIRST = 1 << 12
@@ -99,7 +99,7 @@ class Terminals:
         return dict(zip(idents.tolist(), self._texts[used].tolist(), strict=True))
 
 
-@kernel
+@uncounted
 def slot_of(keys: I8, low: int, high: int) -> int:
     """Slot of a phone in keys (slots, 2) i8, taken if it is new; slots is a power of two."""
     mask: int = keys.shape[0] - 1

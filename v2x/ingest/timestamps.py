@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
@@ -22,7 +22,7 @@ PAST_NS = DAY
 """Outside (-PAST_NS, FUTURE_NS) of arrival a time is suspect: flagged, never 'latest'."""
 
 
-@kernel
+@uncounted
 def civil_ns(year: int, month: int, day: int, second_of_day: int) -> int:
     """UTC ns of a proleptic Gregorian date (month 1..12, day 1..31; not checked).
 
@@ -37,7 +37,7 @@ def civil_ns(year: int, month: int, day: int, second_of_day: int) -> int:
     return (days * 86400 + second_of_day) * 1_000_000_000
 
 
-@kernel
+@uncounted
 def nearest(recv_ns: int, part_ns: int, period_ns: int) -> int:
     """Full time whose remainder by `period_ns` is `part_ns` and that is nearest to `recv_ns`.
 
@@ -57,7 +57,7 @@ WHOLE_HOUR_NS = 5 * SECOND
 """How far behind a whole hour a clock of another time zone may look: the way to us; ours."""
 
 
-@kernel
+@uncounted
 def clock_wrong(t_ns: int, recv_ns: int) -> bool:
     """Whether a time that a live sender put on a message just made cannot be right.
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from v2x.columns import U1
 from v2x.ingest.decoded import Reject
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 FAULT = 1 << 40
 SHORT = FAULT + int(Reject.SHORT)
@@ -34,7 +34,7 @@ UNKNOWN = -1
 """Value of an enumeration that a later edition added."""
 
 
-@kernel
+@uncounted
 def take(buf: U1, p: int, end: int, n: int) -> tuple[int, int]:
     """Next `n` bits (1..57) as an unsigned number, and the position behind them."""
     if p + n > end:
@@ -54,7 +54,7 @@ def take(buf: U1, p: int, end: int, n: int) -> tuple[int, int]:
     return int(np.int64((w << np.uint64(p & 7)) >> np.uint64(64 - n))), p + n
 
 
-@kernel
+@uncounted
 def ranged(buf: U1, p: int, end: int, n: int, top: int) -> tuple[int, int]:
     """Next `n` bits, at most `top`: numbers with a bound, enumerations, counts, choices."""
     v, p = take(buf, p, end, n)
@@ -63,7 +63,7 @@ def ranged(buf: U1, p: int, end: int, n: int, top: int) -> tuple[int, int]:
     return v, p
 
 
-@kernel
+@uncounted
 def skip(p: int, end: int, n: int) -> int:
     """Position behind `n` bits (any number) that nobody needs."""
     if p + n > end:
@@ -71,7 +71,7 @@ def skip(p: int, end: int, n: int) -> int:
     return p + n
 
 
-@kernel
+@uncounted
 def enumerated(buf: U1, p: int, end: int, n: int, top: int) -> tuple[int, int]:
     """Extensible enumeration of `n` bits; a value of a later edition is `UNKNOWN`."""
     more, p = take(buf, p, end, 1)
@@ -83,7 +83,7 @@ def enumerated(buf: U1, p: int, end: int, n: int, top: int) -> tuple[int, int]:
     return UNKNOWN, skip(p, end, 6)
 
 
-@kernel
+@uncounted
 def length(buf: U1, p: int, end: int) -> tuple[int, int]:
     """Length determinant below 16,384."""
     long, p = take(buf, p, end, 1)
@@ -95,7 +95,7 @@ def length(buf: U1, p: int, end: int) -> tuple[int, int]:
     return take(buf, p, end, 14)
 
 
-@kernel
+@uncounted
 def bits(buf: U1, p: int, end: int, n: int) -> tuple[int, int]:
     """Extensible bit string of `n` (up to 31) named bits: first bit of the wire is bit 0.
 
@@ -112,7 +112,7 @@ def bits(buf: U1, p: int, end: int, n: int) -> tuple[int, int]:
     return value, behind
 
 
-@kernel
+@uncounted
 def additions(buf: U1, p: int, end: int) -> int:
     """Position behind the extension additions of a sequence whose extension bit was 1."""
     large, p = take(buf, p, end, 1)
@@ -130,7 +130,7 @@ def additions(buf: U1, p: int, end: int) -> int:
     return p
 
 
-@kernel
+@uncounted
 def finished(buf: U1, p: int, end: int) -> int:
     """`p`, or the fault of a message that does not end where its frame ends."""
     if p >= FAULT:

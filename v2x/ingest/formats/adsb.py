@@ -80,7 +80,7 @@ from v2x.frames import FrameBatch
 from v2x.ingest.aircraft import NEVER, VEL_NS, WHO, Memory, new_memory, release
 from v2x.ingest.decoded import Decoded
 from v2x.ingest.interning import CHUNK, Texts
-from v2x.ingest.modes import MESSAGE, read_messages
+from v2x.ingest.modes import ENVELOPE, MESSAGE, read_messages
 from v2x.ingest.rows import readings_of, room_for, writable
 from v2x.ingest.squitters import TALLIES, fill_rows, text_of
 from v2x.observations import Observations, ident_of
@@ -146,8 +146,9 @@ class Adsb:
         messages = np.empty((len(batch), MESSAGE), np.int64)
         gnss = np.array([sensor.edition == _EDITION for sensor in sensors.sensors])
         positions, most = read_messages(
-            batch.buf, batch.off, batch.recv_ns, batch.sensor, gnss, messages, rejects
-        )
+            batch.buf, batch.off, batch.recv_ns, batch.sensor, gnss, messages, rejects,
+            np.zeros(ENVELOPE, np.uint8),
+        )  # fmt: skip
         obs, read = Observations.blank(positions), room_for(most)
         out = writable(obs)
         texts, idents = state.texts, dict[int, str]()

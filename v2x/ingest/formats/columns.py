@@ -153,7 +153,7 @@ class ColumnFrame:
         rejects = skim(batch.buf, batch.off)
         counts: Counter[str] = Counter()
         found = np.zeros((len(batch), SURVEY), np.int64)
-        survey(batch.buf, batch.off, rejects, found)
+        survey(batch.buf, batch.off, rejects, found, np.empty(len(COLUMNS), np.int64))
         said = found[:, DATUM]
         found[(said > 0) & (said - 1 != sensors.datum()[batch.sensor]), SLOW] = 1
         buf, texts = _slowly(batch, sensors, found, rejects, counts)

@@ -131,7 +131,7 @@ class RemoteId:
                 read_gb46750(
                     batch.buf, off, batch.sensor[part], batch.recv_ns[part], where,
                     state.senders, state.climbs, texts.slots, said[part], whole[part],
-                    rejects[part], tallies[0],
+                    rejects[part], tallies[0], np.empty(rid_gb46750.ITEMS, np.int64),
                 )  # fmt: skip
             if self.families & ODID:
                 read_odid(

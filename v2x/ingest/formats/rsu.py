@@ -38,7 +38,7 @@ from v2x.ingest.j2735cn_decode import Memory, Messages, decode_messages
 from v2x.ingest.j2735cn_map import described
 from v2x.ingest.j2735cn_plain import readable
 from v2x.ingest.j2735cn_unit import SLACK_NS, wrong_clock
-from v2x.jit import kernel
+from v2x.jit import kernel, uncounted
 from v2x.observations import Flag
 from v2x.readings import Name, Readings
 from v2x.sensors import SensorTable
@@ -63,12 +63,12 @@ class _Head(NamedTuple):
     code: U1
 
 
-@kernel
+@uncounted
 def _u16(buf: U1, at: int) -> int:
     return int(buf[at]) | (int(buf[at + 1]) << 8)
 
 
-@kernel
+@uncounted
 def _is_multiple(buf: U1, a: int, b: int) -> bool:
     """Whether the lengths behind a count end exactly at `b`."""
     at = a + HEAD + 1
@@ -79,7 +79,7 @@ def _is_multiple(buf: U1, a: int, b: int) -> bool:
     return at == b
 
 
-@kernel
+@uncounted
 def _look(buf: U1, off: I8, form: U1) -> int:
     """Forms that the lengths of every envelope fit (`_SINGLE`, `_MULTIPLE`) -> form (n,).
 
@@ -97,7 +97,7 @@ def _look(buf: U1, off: I8, form: U1) -> int:
     return n
 
 
-@kernel
+@uncounted
 def _open(buf: U1, off: I8, form: U1, head: _Head, start: I8, stop: I8, outer: I4) -> int:
     """Split every envelope; the number of messages in start, stop (bytes) and outer (frame)."""
     name, unix_ms, code = head
