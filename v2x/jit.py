@@ -166,10 +166,8 @@ def _compiled(fn: F, *, forceinline: bool = False, counted: bool = True) -> F:
     parts = fn.__module__.split(".")
     room = parts[1] if parts[0] == "v2x" and (_PACKAGE / parts[1]).is_dir() else ""
     numba.config.CACHE_DIR = str(cache_dir(room))  # type: ignore[attr-defined]
-    made = numba.njit(
-        cache=True, error_model="numpy", nogil=True, forceinline=forceinline, _nrt=counted
-    )(fn)
-    return cast(F, made)
+    options: dict[str, Any] = {"forceinline": forceinline, "_nrt": counted}
+    return cast(F, numba.njit(cache=True, error_model="numpy", nogil=True, **options)(fn))
 
 
 def entry(fn: F, *like: Any) -> F:

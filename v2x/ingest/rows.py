@@ -62,7 +62,8 @@ def room_for(n: int) -> ReadingOut:
 
 def readings_of(out: ReadingOut, n: int) -> Readings:
     """First `n` rows of `out`."""
-    return Readings(*(column[:n] for column in out))
+    columns: Any = [column[:n] for column in out]
+    return Readings(*columns)
 
 
 def _places() -> list[tuple[np.dtype[Any], int]]:
