@@ -361,19 +361,20 @@ def test_compiled_and_plain_lookup_agree():
     index = build(rings, 700.0)
     points = np.random.default_rng(14).uniform(-11_000, 11_000, (150, 2))
     none, limit = np.full(150, np.nan), np.full(12, np.inf)
-    point, polygon = np.empty((2, 500), np.int32)
-    grid = np.array([index.x0, index.y0, index.cell_m, index.tolerance])
+    order, span = np.arange(150, dtype=np.int32)[::-1].copy(), np.empty((150, 2), np.int32)
+    held = np.empty(500, np.int32)
     found = polygons.points_inside.py_func(
-        points, none, -limit, limit, np.ones(12, np.uint8), grid, index.nx, index.ny,
-        index.cell_start, index.entries, index.edges,
-        np.empty((3, 7), np.int32), np.empty(7), point, polygon,
+        points, order, none, -limit, limit, np.ones(12, np.uint8), *index.cells,
+        np.empty((4, 7), np.int32), np.empty(7), span, held,
     )  # fmt: skip
+    point, polygon = np.empty((2, found), np.int32)
+    polygons.by_point.py_func(span, held, point, polygon)
     assert found > 10
-    assert pairs((point[:found], polygon[:found])) == pairs(index.inside(points))
+    assert pairs((point, polygon)) == pairs(index.inside(points))
+    point, polygon = np.empty((2, 500), np.int32)
     found = polygons.moves_crossing.py_func(
-        points, points[::-1].copy(), grid, index.nx, index.ny, index.cell_start, index.entries,
-        index.edges, np.full(12, -1, np.int32), point, polygon,
-    )  # fmt: skip
+        points, points[::-1].copy(), *index.cells, np.full(12, -1, np.int32), point, polygon
+    )
     expected = pairs(index.crossed(points, points[::-1]))
     assert found == len(expected)
     assert pairs((point[:found], polygon[:found])) == expected[:500]

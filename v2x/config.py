@@ -46,6 +46,11 @@ class Site(_Section):
     lon: Finite | None = Field(None, ge=-180, le=180, description="origin, degrees WGS-84")
     hae_m: Finite = Field(0.0, description="origin, metres above the ellipsoid")
     ground_amsl_m: Finite = Field(3.0, description="ground above mean sea level, metres")
+    ground_sd_m: Finite = Field(2.0, ge=0, description="how far that may be off, metres (1 sigma)")
+    terrain: str | None = Field(
+        None, description="ESRI ASCII grid of the ground above mean sea level, in degrees"
+    )
+    terrain_sd_m: Finite = Field(3.0, ge=0, description="noise of its heights")
     qnh_hpa: Finite | None = Field(
         None, gt=850, lt=1100, description="air pressure at sea level, where no emitters show it"
     )

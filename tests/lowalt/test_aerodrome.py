@@ -220,7 +220,7 @@ def test_ends_that_do_not_fit_the_length_are_refused_unless_estimated():
 def test_the_example_is_the_airport_with_both_its_runways():
     field = load_aerodrome(ROOT / "docs" / "example" / "zbtj.toml")
     zones = Zones.of(zone for make in GENERATORS.values() for zone in make(field))
-    index = ZoneIndex(zones, field.tile, 3.0)
+    index = ZoneIndex(zones, field.tile)
     for runway in field.runways:
         lon, lat = np.mean([end.end for end in runway.ends], axis=0)
         name = f"ZBTJ-{runway.ends[0].name}/{runway.ends[1].name}-strip"

@@ -25,6 +25,7 @@ from v2x.lowalt.airspace import Airspace
 from v2x.lowalt.heights import track_heights
 from v2x.lowalt.plans import Plan, Plans, Volume
 from v2x.lowalt.registry import Registry, Uas
+from v2x.lowalt.terrain import Ground
 from v2x.lowalt.volumes import ZoneIndex
 from v2x.lowalt.zones import Zones
 from v2x.observations import Kind, ident_of
@@ -88,7 +89,7 @@ def test_level_flight_stays_level_from_0_to_60_km():
     x[:, :3] = TILE.to_enu(lat, lon, np.full(61, 100.0))
     assert x[-1, 2] < -180.0  # up sinks
     tracks = Tracks.blank(61, x=x, P=np.eye(6))
-    geodetic, heights = track_heights(TILE, tracks, 3.0)
+    geodetic, heights = track_heights(TILE, tracks, Ground())
     assert np.abs(heights.hae - 100.0).max() < 1e-6
     assert np.abs(geodetic - np.column_stack((lat, lon))).max() < 1e-9
     assert np.abs(heights.amsl + undulation(lat, lon) - 100.0).max() < 1e-6
@@ -127,7 +128,7 @@ def test_outside_the_geoid_table_the_ellipsoid_still_stands():
     tile = Tile(30.0, 100.0)
     x = np.zeros((1, 6))
     x[0, 2] = 50.0
-    _, heights = track_heights(tile, Tracks.blank(1, x=x, P=np.eye(6)), 3.0)
+    _, heights = track_heights(tile, Tracks.blank(1, x=x, P=np.eye(6)), Ground())
     assert heights.hae[0] == pytest.approx(50.0)
     assert np.isnan([heights.amsl[0], heights.agl[0]]).all()
     assert heights.datum_known.tolist() == [0]

@@ -4,6 +4,7 @@ import pytest
 from tests.lowalt.scenes import SECOND, T0
 from v2x.geodesy import undulation
 from v2x.lowalt.levels import Levels
+from v2x.lowalt.terrain import Ground
 from v2x.observations import Flag, Observations
 from v2x.readings import Name, Readings
 
@@ -14,7 +15,7 @@ NAN = float("nan")
 
 
 def levels(qnh=NAN) -> Levels:
-    return Levels(LAT, LON, 3.0, qnh)
+    return Levels(LAT, LON, Ground(), qnh)
 
 
 def rows(ident=7, height=NAN, flags=0, t_ns=T0, up_var=NAN) -> Observations:

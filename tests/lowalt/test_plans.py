@@ -10,6 +10,7 @@ from tests.lowalt.scenes import DRONE, OTHER, SECOND, T0, TILE, box, lonlat, zon
 from v2x.errors import ConfigError
 from v2x.lowalt.heights import in_all_references
 from v2x.lowalt.plans import PlanIndex, Plans, load_plans, normal_cdf, plans_from
+from v2x.lowalt.terrain import Ground
 from v2x.lowalt.volumes import Places, ZoneIndex
 from v2x.lowalt.zones import Slope, Zones
 from v2x.observations import ident_of
@@ -37,7 +38,7 @@ def made_of(*entries, zones=ZONES) -> Plans:
 
 def where(east, north, agl) -> Places:
     lon, lat = np.array(lonlat([(east, north)]))[:1].T
-    levels = in_all_references(lat, lon, np.array([agl]), "agl", 3.0)
+    levels = in_all_references(lat, lon, np.array([agl]), "agl", Ground())
     return ZoneIndex(Zones(), TILE).places(lat, lon, *levels.T)
 
 

@@ -12,6 +12,7 @@ from v2x.errors import ConfigError
 from v2x.lowalt.files import parse_time
 from v2x.lowalt.heights import in_all_references
 from v2x.lowalt.schedules import Period
+from v2x.lowalt.terrain import Ground
 from v2x.lowalt.volumes import ZoneIndex
 from v2x.lowalt.zone_files import WRITERS, load_zones
 from v2x.lowalt.zones import Limit, Part, Slope, Zones
@@ -72,7 +73,7 @@ def test_a_zone_of_several_volumes_is_entered_through_any_of_them():
 
     def held(east, height):
         lat, lon, _ = TILE.to_geodetic(np.array([[east, 500.0, np.nan]]))
-        levels = in_all_references(lat, lon, np.array([height]), "hae", 3.0)
+        levels = in_all_references(lat, lon, np.array([height]), "hae", Ground())
         return len(index.inside(index.places(lat, lon, *levels.T), index.active(T0)).zone) == 1
 
     assert [held(500.0, h) for h in (49.0, 51.0, 150.0)] == [True, False, False]
@@ -255,7 +256,14 @@ def test_circles_sectors_and_corridors_stand_in_plain_geojson(tmp_path):
 
 EVERYTHING = Zones.of(
     [
-        zone("plain", [SQUARE], [box(2000, 0, 3000, 900)], floor_m=5.0, floor_ref="agl"),
+        zone(
+            "plain",
+            [SQUARE],
+            [box(2000, 0, 3000, 900)],
+            floor_m=5.0,
+            floor_ref="agl",
+            country="CHE",
+        ),
         replace(
             zone("all", [SQUARE, box(100, 100, 200, 200)], kind=ZoneKind.RESTRICTED),
             parts=(
@@ -271,6 +279,7 @@ EVERYTHING = Zones.of(
             periods=(Period(frozenset({0, 6}), 22 * 60, 6 * 60),),
             authority="民航",
             note="only with approval",
+            country="CHN",
         ),
     ]
 )
@@ -295,11 +304,12 @@ def test_slopes_and_suns_come_back_through_geojson_and_are_refused_elsewhere(tmp
     for name in ("ed269", "ed318"):
         with pytest.raises(ConfigError, match="zone A: ED-"):
             WRITERS[name](steep)
-    sunny = Zones.of([replace(zone("C", [SQUARE]), periods=(Period(frozenset({1}), "SR", 720),))])
+    sun = (Period(frozenset({1}), "SR", 720),)
+    sunny = Zones.of([zone("C", [SQUARE], periods=sun, country="CHN")])
     assert read(tmp_path, WRITERS["ed318"](sunny)).zones == sunny.zones
     with pytest.raises(ConfigError, match="hours by the sun"):
         WRITERS["ed269"](sunny)
-    high = Zones.of([zone("D", [SQUARE], ceiling_m=9.0, ceiling_ref="hae")])
+    high = Zones.of([zone("D", [SQUARE], ceiling_m=9.0, ceiling_ref="hae", country="AUT")])
     assert read(tmp_path, WRITERS["ed318"](high)).zones == high.zones
     with pytest.raises(ConfigError, match="level limits above ground"):
         WRITERS["ed269"](high)
@@ -357,7 +367,7 @@ def test_a_climb_through_a_slope_between_two_fixes_is_a_crossing():
         ends = []
         for north, height in (first, last):
             lat, lon, _ = TILE.to_geodetic(np.array([[0.0, north, np.nan]]))
-            levels = in_all_references(lat, lon, np.array([height]), "hae", 3.0)
+            levels = in_all_references(lat, lon, np.array([height]), "hae", Ground())
             ends.append(index.places(lat, lon, *levels.T))
         active = index.active(T0)
         held = index.inside(ends[1], active)

@@ -12,6 +12,7 @@ from v2x.errors import ConfigError
 from v2x.geodesy import gcj02_from_wgs84, undulation, wgs84_from_gcj02
 from v2x.lowalt.files import parse_time
 from v2x.lowalt.heights import in_all_references
+from v2x.lowalt.terrain import Ground
 from v2x.lowalt.volumes import Pairs, ZoneIndex
 from v2x.lowalt.zone_files import load_zones
 from v2x.lowalt.zones import Limit, Zones
@@ -41,7 +42,7 @@ def moved(zones, a, b, t_ns=T0) -> Pairs:
     ends = []
     for east, north, agl in (a, b):
         lat, lon = (np.array([v]) for v in place(east, north))
-        levels = in_all_references(lat, lon, np.array([agl]), "agl", 3.0)
+        levels = in_all_references(lat, lon, np.array([agl]), "agl", Ground())
         ends.append(zones.places(lat, lon, *levels.T))
     active = zones.active(t_ns)
     return zones.crossed(*ends, zones.inside(ends[1], active), active)
@@ -114,7 +115,7 @@ def test_random_points_agree_with_naive_prisms():
     height = rng.uniform(-10, 310, 4000)
     ring = np.array(lonlat(points))[:-1]
     lon, lat = ring.T
-    levels = in_all_references(lat, lon, height, "hae", 3.0)
+    levels = in_all_references(lat, lon, height, "hae", Ground())
     made = index(*zones)
     pairs = made.inside(made.places(lat, lon, *levels.T), made.active(T0))
     west, south, east, north, floor, ceiling = np.array(prisms).T
@@ -287,7 +288,7 @@ def test_footprints_equal_shapely_off_the_boundary():
         shapes.append(shapely.Polygon(ring, rings[1:]))
     lon, lat = np.array(lonlat(rng.uniform(-5500, 5500, (20_000, 2))))[:-1].T
     made = index(*zones)
-    levels = in_all_references(lat, lon, np.full(len(lat), 50.0), "agl", 3.0)
+    levels = in_all_references(lat, lon, np.full(len(lat), 50.0), "agl", Ground())
     pairs = made.inside(made.places(lat, lon, *levels.T), made.active(T0))
     ours = np.zeros((len(lat), len(zones)), bool)
     ours[pairs.point, pairs.zone] = True

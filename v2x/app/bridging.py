@@ -213,7 +213,8 @@ def carried(config: Config) -> dict[str, bytes]:
     told = _PASSWORD.sub(rb'\1""', Path(config.origin).read_bytes())
     files = {CONFIG_NAME: _SECRET.sub(b"", told)}
     airspace = config.airspace
-    names = [airspace.zones, airspace.registry, airspace.plans, *config.mapping_files]
+    names = [airspace.zones, airspace.registry, airspace.plans, config.site.terrain]
+    names += config.mapping_files
     for name in names:
         path = config.file(name)
         if name is None or path is None:

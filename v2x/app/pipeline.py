@@ -40,6 +40,7 @@ from v2x.ingest.timestamps import SECOND
 from v2x.lowalt.airspace import Airspace
 from v2x.lowalt.plans import load_plans
 from v2x.lowalt.registry import load_registry
+from v2x.lowalt.terrain import Ground, load_terrain
 from v2x.lowalt.volumes import ZoneIndex
 from v2x.lowalt.zone_files import load_zones
 from v2x.lowalt.zones import Zones
@@ -439,7 +440,7 @@ def _zones(config: Config) -> Zones:
 
 def _airspace(config: Config, zones: Zones, sensors: SensorTable) -> Airspace:
     registry, plans = config.file(config.airspace.registry), config.file(config.airspace.plans)
-    tile, ground = config.tile(), config.site.ground_amsl_m
+    tile, ground = config.tile(), _ground(config)
     return Airspace(
         tile,
         sensors,
@@ -449,6 +450,12 @@ def _airspace(config: Config, zones: Zones, sensors: SensorTable) -> Airspace:
         ground,
         float("nan") if config.site.qnh_hpa is None else config.site.qnh_hpa,
     )
+
+
+def _ground(config: Config) -> Ground:
+    site, path = config.site, config.file(config.site.terrain)
+    grid = None if path is None else load_terrain(path)
+    return Ground(site.ground_amsl_m, site.ground_sd_m, grid, site.terrain_sd_m)
 
 
 def _between_ticks(poll: Poll) -> Iterator[tuple[Sequence[Frame], Tick | None]]:

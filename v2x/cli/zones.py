@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from v2x.lowalt.terrain import Ground
     from v2x.lowalt.zones import Limit, Zone
 
 _ALWAYS = "always in force"
@@ -22,6 +23,12 @@ def check(
     time: Annotated[
         str | None, typer.Option(help="at this time, like 2026-05-01T08:00:00+08:00")
     ] = None,
+    ground: Annotated[
+        float | None, typer.Option(help="ground above mean sea level, m, [default: 3]")
+    ] = None,
+    terrain: Annotated[
+        Path | None, typer.Option(help="ESRI ASCII grid of the ground, as in [site] terrain")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Say what each zone is, where, from which height to which and when; judge a point."""
@@ -35,11 +42,12 @@ def check(
     except ValueError as e:
         raise typer.BadParameter(f"--time: {e}") from None
     point = None if at is None else _point(at)
+    level = _ground(ground, terrain)
     zones = load_zones(file)
-    rows = [_described(zone, t_ns) for zone in zones]
+    rows = [_described(zone, t_ns, level) for zone in zones]
     if point is not None:
         for zone, row in zip(zones, rows, strict=True):
-            row["at"] = _judged(zone, point, ref, t_ns)
+            row["at"] = _judged(zone, point, ref, t_ns, level)
             if t_ns is None and row["window"] != _ALWAYS:
                 row["warnings"].append("judged as if in force: give --time")
     report = {
@@ -59,7 +67,9 @@ def check(
 def convert(
     file: Annotated[Path, typer.Argument(help="zone file: GeoJSON, ED-269 or ED-318")],
     to: Annotated[str, typer.Option(help="geojson, ed269 or ed318")] = "geojson",
-    country: Annotated[str, typer.Option(help="for the two ED formats, ISO 3166")] = "CHN",
+    country: Annotated[
+        str, typer.Option(help="of zones that have none, for the two ED formats, ISO 3166")
+    ] = "CHN",
 ) -> None:
     """Write the zones of a file in another format to standard output."""
     import json
@@ -98,6 +108,13 @@ def airport(
     print(json.dumps(WRITERS["geojson"](zones), ensure_ascii=False, indent=1))
 
 
+def _ground(amsl_m: float | None, terrain: Path | None) -> "Ground":
+    from v2x.lowalt.terrain import GROUND_AMSL_M, Ground, load_terrain
+
+    grid = None if terrain is None else load_terrain(terrain)
+    return Ground(GROUND_AMSL_M if amsl_m is None else amsl_m, grid=grid)
+
+
 def _point(words: str) -> tuple[float, float, float]:
     """Latitude, longitude and height, NaN where it is left out."""
     import math
@@ -115,19 +132,23 @@ def _point(words: str) -> tuple[float, float, float]:
     return lat, lon, numbers[2] if len(numbers) == 3 else math.nan
 
 
-def _described(zone: "Zone", t_ns: int | None) -> dict[str, Any]:
+def _described(zone: "Zone", t_ns: int | None, ground: "Ground") -> dict[str, Any]:
     import math
+
+    import numpy as np
 
     from v2x.ingest.timestamps import iso
 
     lon, lat = zone.centre
     bands = {(part.floor, part.ceiling) for part in zone.parts}
-    floor, ceiling = (_in_words(limit, lat, lon) for limit in _one_of(zone))
+    floor, ceiling = (_in_words(limit, lat, lon, ground) for limit in _one_of(zone))
     area = _area_km2(zone, lat, lon)
     warnings = []
     for name, limit in (("floor", floor), ("ceiling", ceiling)):
         if limit is not None and None in limit.values():
             warnings.append(f"{name}: the geoid is not known here, one reference says nothing")
+    if ground.grid is not None and not ground.at(*np.array([[lat], [lon]])).mapped[0]:
+        warnings.append("its centre is outside the terrain: the ground there is the constant")
     band = [limit["hae_m"] for limit in (floor, ceiling) if limit]
     if len(band) == 2 and None not in band and band[0] > band[1]:
         warnings.append("its floor is above its ceiling: nothing is ever inside")
@@ -167,17 +188,19 @@ def _one_of(zone: "Zone") -> "tuple[Limit | None, Limit | None]":
     return zone.parts[0].floor, zone.parts[0].ceiling
 
 
-def _in_words(limit: "Limit | None", lat: float, lon: float) -> dict[str, Any] | None:
+def _in_words(
+    limit: "Limit | None", lat: float, lon: float, ground: "Ground"
+) -> dict[str, Any] | None:
     """A limit in all references at one place; None where there is no limit."""
     import numpy as np
 
     from v2x.lowalt.files import REFERENCES
-    from v2x.lowalt.heights import GROUND_AMSL_M, in_all_references
+    from v2x.lowalt.heights import in_all_references
 
     if limit is None:
         return None
     metres = in_all_references(
-        np.array([lat]), np.array([lon]), np.array([limit.m]), limit.ref, GROUND_AMSL_M
+        np.array([lat]), np.array([lon]), np.array([limit.m]), limit.ref, ground
     )[0]
     made: dict[str, Any] = {"given": limit.ref}
     if limit.slope is not None:
@@ -205,7 +228,7 @@ def _area_km2(zone: "Zone", lat: float, lon: float) -> float:
 
 
 def _judged(
-    zone: "Zone", point: tuple[float, float, float], ref: str, t_ns: int | None
+    zone: "Zone", point: tuple[float, float, float], ref: str, t_ns: int | None, ground: "Ground"
 ) -> dict[str, Any]:
     """Verdict on one point, by the same code that judges tracks."""
     import math
@@ -221,7 +244,7 @@ def _judged(
     always = replace(zone, valid_from_ns=None, valid_to_ns=None, periods=())
     mid_lon, mid_lat = zone.centre
     far = math.hypot(lat - mid_lat, lon - mid_lon) > 20.0
-    index = ZoneIndex(Zones.of([always]), Tile(mid_lat, mid_lon))
+    index = ZoneIndex(Zones.of([always]), Tile(mid_lat, mid_lon), ground)
     pairs = index.at(lat, lon, height, ref, 0)
     if far or not len(pairs.point):
         return {"verdict": "outside", "depth_m": None}

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from v2x.columns import B1, F8, I8, U1, Columns, column
 from v2x.geodesy import Tile
 from v2x.lowalt.claims import CLAIM_LIFE_NS
-from v2x.lowalt.heights import GROUND_AMSL_M, NEVER_MEASURED_SD_M, track_heights
+from v2x.lowalt.heights import NEVER_MEASURED_SD_M, track_heights
 from v2x.lowalt.identity import AIRBORNE_AGL_M, ICAO, RID, Identification
 from v2x.lowalt.levels import Levels
 from v2x.lowalt.plans import Plans
 from v2x.lowalt.presence import covariances
 from v2x.lowalt.registry import Registry
+from v2x.lowalt.terrain import Ground
 from v2x.lowalt.volumes import Pairs, ZoneIndex
 from v2x.lowalt.zone_watch import Aircraft, ZoneWatch
 from v2x.lowalt.zones import Zones
@@ -86,8 +87,8 @@ class Airspace:
         The local frame, and the sensors placed in it.
     zones, registry, plans
         None: nothing is known of them. `zones` may be replaced between slices.
-    ground_amsl_m
-        Ground above mean sea level.
+    ground
+        Ground above mean sea level, by place.
     qnh_hpa
         Air pressure reduced to sea level, where no emitters show it; NaN unknown.
     """
@@ -99,14 +100,14 @@ class Airspace:
         zones: ZoneIndex | None = None,
         registry: Registry | None = None,
         plans: Plans | None = None,
-        ground_amsl_m: float = GROUND_AMSL_M,
+        ground: Ground | None = None,
         qnh_hpa: float = float("nan"),
     ) -> None:
-        self.zones = ZoneIndex(Zones(), tile, ground_amsl_m) if zones is None else zones
-        self.levels = Levels(tile.lat0, tile.lon0, ground_amsl_m, qnh_hpa)
+        self.ground = Ground() if ground is None else ground
+        self.zones = ZoneIndex(Zones(), tile, self.ground) if zones is None else zones
+        self.levels = Levels(tile.lat0, tile.lon0, self.ground, qnh_hpa)
         self.identification = Identification(tile, sensors, registry, plans)
         self._tile = tile
-        self._ground_amsl_m = ground_amsl_m
         self._watch = ZoneWatch(sensors)
         self._memory = _Memory.blank(0)
         self._schemes: dict[int, int] = {}
@@ -143,7 +144,7 @@ class Airspace:
         """
         rows = Observations.blank() if observations is None else observations
         live = devices.live.astype(np.bool_)
-        geodetic, heights = track_heights(self._tile, tracks, self._ground_amsl_m)
+        geodetic, heights = track_heights(self._tile, tracks, self.ground)
         pressed = self._pressed(t_ns, tracks, heights)
         self.identification.listen(t_ns, readings, rows, live)
         identities = Identities.blank(len(tracks))

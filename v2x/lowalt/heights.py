@@ -10,11 +10,9 @@ import numpy as np
 from v2x.columns import F8
 from v2x.geodesy import Tile, undulation
 from v2x.lowalt.files import REFERENCES
+from v2x.lowalt.terrain import Ground
 from v2x.picture import Heights
 from v2x.tracks import Tracks
-
-GROUND_AMSL_M = 3.0
-"""Ground above mean sea level: the plain around the airport is flat, 3 m +- 2 m."""
 
 NEVER_MEASURED_SD_M = 100.0
 """A height less sure than this was never measured: the tracker's wide prior. Ours; unknown air
@@ -24,7 +22,7 @@ SPHERE_M = 6_371_000.0
 """Mean radius of the Earth, metres; for the height of a point whose height does not matter."""
 
 
-def track_heights(tile: Tile, tracks: Tracks, ground_amsl: float) -> tuple[F8, Heights]:
+def track_heights(tile: Tile, tracks: Tracks, ground: Ground) -> tuple[F8, Heights]:
     """Latitude and longitude (n, 2) of tracks, and their heights.
 
     Up is never read as height: HAE comes from the exact inverse of the local frame. A track whose
@@ -39,7 +37,7 @@ def track_heights(tile: Tile, tracks: Tracks, ground_amsl: float) -> tuple[F8, H
     place[~measured, 2] = level[~measured]
     lat, lon, hae = tile.to_geodetic(place)
     hae[~measured] = np.nan
-    amsl, agl = above_sea_and_ground(lat, lon, hae, ground_amsl)
+    amsl, agl = above_sea_and_ground(lat, lon, hae, ground)
     heights = Heights(
         hae=hae,
         amsl=amsl,
@@ -50,18 +48,20 @@ def track_heights(tile: Tile, tracks: Tracks, ground_amsl: float) -> tuple[F8, H
     return np.column_stack((lat, lon)), heights
 
 
-def above_sea_and_ground(lat: F8, lon: F8, hae: F8, ground_amsl: float) -> tuple[F8, F8]:
+def above_sea_and_ground(lat: F8, lon: F8, hae: F8, ground: Ground) -> tuple[F8, F8]:
     """AMSL and AGL (n,) of heights above the ellipsoid; NaN where the geoid is not known."""
     amsl = hae - undulation(lat, lon)
-    return amsl, amsl - ground_amsl
+    return amsl, amsl - ground.at(lat, lon).amsl
 
 
-def in_all_references(lat: F8, lon: F8, value: F8, reference: str, ground_amsl: float) -> F8:
+def in_all_references(lat: F8, lon: F8, value: F8, reference: str, ground: Ground) -> F8:
     """(n, 3) HAE, AMSL and AGL of heights given in one reference, metres; NaN where unknown."""
     n = undulation(lat, lon)
     value = np.broadcast_to(value, n.shape).astype(np.float64)
-    hae = value + (np.zeros_like(n), n, n + ground_amsl)[REFERENCES.index(reference)]
-    amsl, agl = above_sea_and_ground(lat, lon, hae, ground_amsl)
+    level = ground.at(lat, lon).amsl
+    hae = value + (np.zeros_like(n), n, n + level)[REFERENCES.index(reference)]
+    amsl = hae - n
+    agl = amsl - level
     made = np.column_stack((hae, amsl, agl))
     # What was given stays as given, to the last bit: a point on a limit is on it.
     made[:, REFERENCES.index(reference)] = value

@@ -18,6 +18,7 @@ import numpy as np
 from v2x.columns import F8, I8
 from v2x.geodesy import undulation
 from v2x.lowalt.claims import ON_GROUND
+from v2x.lowalt.terrain import Ground
 from v2x.observations import Flag, Observations
 from v2x.readings import Name, Readings
 
@@ -45,16 +46,16 @@ class Levels:
     ----------
     lat, lon
         Of the region, degrees: where a configured QNH is turned into a height.
-    ground_amsl_m
-        Ground above sea level.
+    ground
+        Ground above sea level, by place.
     qnh_hpa
         Configured, NaN none.
     """
 
     def __init__(
-        self, lat: float, lon: float, ground_amsl_m: float, qnh_hpa: float = float("nan")
+        self, lat: float, lon: float, ground: Ground, qnh_hpa: float = float("nan")
     ) -> None:
-        self._ground_amsl_m = ground_amsl_m
+        self._ground = ground
         geoid = float(undulation(np.array([lat]), np.array([lon]))[0])
         self._qnh_b = METRES_PER_HPA * (qnh_hpa - STANDARD_HPA) + geoid
         self._shown: dict[int, list[tuple[int, float]]] = {}
@@ -156,7 +157,7 @@ class Levels:
             height = float(rows.height[i])
             if key in takeoff and key[0] not in self._first:
                 place = rows.lat[i : i + 1], rows.lon[i : i + 1]
-                self._first[key[0]] = float(undulation(*place)[0]) + self._ground_amsl_m
+                self._first[key[0]] = float((undulation(*place) + self._ground.at(*place).amsl)[0])
             if not np.isfinite(height):
                 continue
             if key in pressure:

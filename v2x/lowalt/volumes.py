@@ -1,9 +1,10 @@
 """Which points are in which zones, how deep, and which moves went through one: exact tests.
 
-Plan: footprints go through the grid index of `v2x.polygons`; what it finds, a few pairs, is judged
-vertically in the reference the limit was written in, by the point's height in that reference. So
-no zone's limit is ever converted, and undulation counts where the point is. A limit that slopes is
-a function of the place, ``m + gx e + gy n + g |place - origin|``: a plane or a cone.
+Plan: one kernel call for all points. Footprints stand in the grid index of `v2x.polygons`; hours,
+floor and ceiling are asked before geometry, in the reference the limit was written in, by the
+point's height in that reference. So no zone's limit is ever converted, and undulation and terrain
+count where the point is. A limit that slopes is a function of the place, ``m + gx e + gy n +
+g |place - origin|``: a plane or a cone.
 
 Footprints are compared on the tile's own height: a point is first moved there along its vertical
 (100 m of height shift it by 0.9 m at 60 km otherwise). Edges, straight in longitude and latitude,
@@ -22,40 +23,25 @@ from v2x.columns import B1, F8, I4, I8, U1
 from v2x.errors import ConfigError
 from v2x.geodesy import Tile
 from v2x.lowalt import heights, walls
-from v2x.lowalt.files import REFERENCES, Ring, split
-from v2x.lowalt.zones import EARLIEST, LATEST, Limit, Zone, Zones
+from v2x.lowalt.files import REFERENCES
+from v2x.lowalt.terrain import Ground
+from v2x.lowalt.volume_kernels import (
+    ACTIVE,
+    CEILING_REF,
+    FLOOR_REF,
+    SLOPES,
+    deepest_parts,
+    pairs_by_point,
+    parts_holding,
+    zones_crossed,
+)
+from v2x.lowalt.zones import EARLIEST, LATEST, Limit, Zones
 from v2x.picture import ZoneRows
 
 STEP_M = 500.0
 REACH_M = 1_000_000.0
 """A tile's flat plane says little further out, and folds back on itself beyond the horizon."""
-CELL_M = 250.0
-
-
-class _Limits(NamedTuple):
-    """Floors or ceilings of all parts; none is infinite.
-
-    `m` (p,) metres at the origin, `ref` (p,) column of `REFERENCES`, `rise` (p, 5): gx, gy and g
-    per metre, and the origin of g, east and north.
-    """
-
-    m: F8
-    ref: I8
-    rise: F8
-
-    def rows(self) -> F8:
-        """(p, 7) limits as `v2x.lowalt.walls` has them."""
-        return np.column_stack((self.m, self.ref, self.rise))
-
-    def at(self, flat: F8, part: I4) -> F8:
-        """(k,) metres of the limit of each pair over its place (k, 2)."""
-        rise = self.rise[part]
-        metres = self.m[part] + rise[:, 0] * flat[:, 0] + rise[:, 1] * flat[:, 1]
-        cone = np.flatnonzero(rise[:, 2])
-        if len(cone):
-            away = flat[cone] - rise[cone, 3:]
-            metres[cone] += rise[cone, 2] * np.hypot(away[:, 0], away[:, 1])
-        return metres
+CELL_M = 160.0
 
 
 class Places(NamedTuple):
@@ -82,6 +68,14 @@ class Pairs(NamedTuple):
     height_unknown: U1
 
 
+class Hits(NamedTuple):
+    """Sparse (point, zone) pairs, sorted; a point in several parts of a zone has several."""
+
+    point: I4
+    zone: I4
+    height_unknown: U1
+
+
 class ZoneIndex:
     """Zones ready for questions in one tile; never changed: edits build another one.
 
@@ -89,7 +83,7 @@ class ZoneIndex:
     ----------
     zones, tile
         What, and in which local frame.
-    ground_amsl_m
+    ground
         Ground above sea level, for heights handed to `at` in another reference.
 
     Raises
@@ -98,24 +92,38 @@ class ZoneIndex:
         A zone that reaches further than `REACH_M` from the tile's origin.
     """
 
-    def __init__(
-        self, zones: Zones, tile: Tile, ground_amsl_m: float = heights.GROUND_AMSL_M
-    ) -> None:
+    def __init__(self, zones: Zones, tile: Tile, ground: Ground | None = None) -> None:
         self.zones = zones
         self.tile = tile
-        self.ground_amsl_m = ground_amsl_m
-        self.ids = tuple(zone.id for zone in zones)
+        self.ground = Ground() if ground is None else ground
+        self.ids = zones.ids
         self.hash = zones.hash
         self.kind: U1 = np.array([zone.kind for zone in zones], np.uint8)
+        begins, ends = (
+            zip(*(zone.window for zone in zones), strict=True) if len(zones) else ((), ())
+        )
+        self._begin, self._end = np.array(begins, np.int64), np.array(ends, np.int64)
+        self._scheduled = [row for row, zone in enumerate(zones) if zone.periods]
         self._active: tuple[int, int, B1] = (LATEST, EARLIEST, np.zeros(len(zones), np.bool_))
-        parts = [(row, part) for row, zone in enumerate(zones) for part in zone.parts]
-        self._owner = np.array([row for row, _ in parts], np.int32)
-        self._floor = _limits(tile, [part.floor for _, part in parts], -np.inf)
-        self._ceiling = _limits(tile, [part.ceiling for _, part in parts], np.inf)
-        shapes = [[_in_metres(tile, zones[row], r) for r in part.polygon] for row, part in parts]
+        parts = [part for zone in zones for part in zone.parts]
+        self._owner: I4 = np.repeat(
+            np.arange(len(zones), dtype=np.int32), [len(zone.parts) for zone in zones]
+        )
+        floor, floor_ref, floor_rise = _limits(tile, [part.floor for part in parts], -np.inf)
+        ceiling, ceiling_ref, ceiling_rise = _limits(tile, [p.ceiling for p in parts], np.inf)
+        self._levels = np.ascontiguousarray(np.column_stack((floor, ceiling)))
+        self._rise = np.ascontiguousarray(np.hstack((floor_rise, ceiling_rise)))
+        slopes = self._rise.any(axis=1)
+        self._mode = np.asarray(
+            ACTIVE | floor_ref << FLOOR_REF | ceiling_ref << CEILING_REF | SLOPES * slopes, np.uint8
+        )
+        shapes = _in_metres(tile, zones)
         self._index = polygons.build(shapes, CELL_M)
-        floor, ceiling = self._floor.rows(), self._ceiling.rows()
-        self.walls = walls.build(shapes, self._owner, len(zones), floor, ceiling)
+        self.walls = walls.build(
+            shapes, self._owner, len(zones),
+            np.column_stack((floor, floor_ref, floor_rise)),
+            np.column_stack((ceiling, ceiling_ref, ceiling_rise)),
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.zones)
@@ -124,10 +132,13 @@ class ZoneIndex:
         """(m,) where the zone is in force: from its first ns on, its last one no more."""
         since, until, in_force = self._active
         if not since <= t_ns < until:
-            told = [zone.in_force(t_ns) for zone in self.zones]
-            since = max((begin for _, begin, _ in told), default=EARLIEST)
-            until = min((end for _, _, end in told), default=LATEST)
-            in_force = np.array([held for held, _, _ in told], np.bool_)
+            in_force = (self._begin <= t_ns) & (t_ns < self._end)
+            edges = np.concatenate((self._begin, self._end))
+            since = int(edges[edges <= t_ns].max(initial=EARLIEST))
+            until = int(edges[edges > t_ns].min(initial=LATEST))
+            for row in self._scheduled:
+                in_force[row], begin, end = self.zones[row].in_force(t_ns)
+                since, until = max(since, begin), min(until, end)
             self._active = since, until, in_force
         return in_force
 
@@ -143,10 +154,13 @@ class ZoneIndex:
     def at(self, lat: float, lon: float, height: float, reference: str, t_ns: int) -> Pairs:
         """Zones in force that hold one point, its height given in one reference (NaN unknown)."""
         where = np.array([lat]), np.array([lon])
-        levels = heights.in_all_references(
-            *where, np.array([height]), reference, self.ground_amsl_m
-        )
+        levels = heights.in_all_references(*where, np.array([height]), reference, self.ground)
         return self.inside(self.places(*where, *levels.T), self.active(t_ns))
+
+    def hits(self, places: Places, active: B1) -> Hits:
+        """Pairs where the zone holds the point, at full speed: `inside` without the depth."""
+        point, part, unknown = self._held(places, self._modes(active))
+        return Hits(point, self._owner[part], unknown)
 
     def inside(self, places: Places, active: B1) -> Pairs:
         """Pairs where the zone holds the point; boundary, floor and ceiling are inside.
@@ -155,18 +169,15 @@ class ZoneIndex:
         footprint and the other limit are tested: `height_unknown`. Depth is the distance to
         the nearest side, over or beside; of a zone of several polygons the deepest counts.
         """
-        point, polygon = self._index.inside(places.flat, active=active[self._owner].view(np.uint8))
-        zone = self._owner[polygon]
-        held, unknown, vertical = self._between(places.heights[point], places.flat[point], polygon)
-        point, polygon, zone = point[held], polygon[held], zone[held]
-        lateral = -self._index.distance(places.flat[point], polygon)
-        depth = np.fmin(lateral, vertical[held])
-        order = np.lexsort((-depth, zone, point))
-        point, zone, depth = point[order], zone[order], depth[order]
-        first = np.ones(len(point), np.bool_)
-        first[1:] = (point[1:] != point[:-1]) | (zone[1:] != zone[:-1])
-        unknown = unknown[held][order]
-        return Pairs(point[first], zone[first], depth[first], unknown[first].astype(np.uint8))
+        mode = self._modes(active)
+        point, part, unknown = self._held(places, mode)
+        lateral = -self._index.distance(places.flat[point], part)
+        depth = np.empty(len(point))
+        n = deepest_parts(
+            len(point), _own(places.flat), _own(places.heights), mode, self._levels, self._rise,
+            self._owner, lateral, point, part, unknown, depth,
+        )  # fmt: skip
+        return Pairs(point[:n], part[:n], depth[:n], unknown[:n])
 
     def crossed(self, before: Places, now: Places, held: Pairs, active: B1) -> Pairs:
         """Pairs where the straight move went through a zone that holds neither of its ends.
@@ -181,92 +192,71 @@ class ZoneIndex:
         held
             What `inside` says of `now`.
         """
-        move, polygon = self._index.crossed(before.flat, now.flat)
-        zone = self._owner[polygon]
-        wanted = active[zone] & ~self._among(move, zone, held)
-        move, polygon, zone = move[wanted], polygon[wanted], zone[wanted]
-        a, b = before.flat[move], now.flat[move]
-        begin, end, unknown = self._part(before.heights[move], now.heights[move], a, b, polygon)
-        touched = begin <= end
-        # Only moves that are partly outside the band need the footprint asked again.
-        part = np.flatnonzero(touched & ((begin > 0.0) | (end < 1.0)))
-        if len(part):
-            ab = b[part] - a[part]
-            k, hit = self._index.crossed(
-                a[part] + begin[part, None] * ab, a[part] + end[part, None] * ab
-            )
-            touched[part] = False
-            touched[part[k[hit == polygon[part[k]]]]] = True
-        move, zone, unknown = move[touched], zone[touched], unknown[touched]
-        asked = np.unique(move)
-        held = self.inside(before.take(asked), active)
-        held = held._replace(point=asked[held.point])
-        left = ~self._among(move, zone, held)
-        move, zone, unknown = move[left], zone[left], unknown[left]
-        _, first = np.unique(self._codes(move, zone), return_index=True)
-        return Pairs(
-            move[first],
-            zone[first],
-            np.full(len(first), np.nan),
-            unknown[first].astype(np.uint8),
+        a, a_levels = _own(before.flat), _own(before.heights)
+        b, b_levels = _own(now.flat), _own(now.heights)
+        held_point, held_zone = (np.ascontiguousarray(x, np.int32) for x in held[:2])
+        mode = self._modes(active)
+        size = max(64, 2 * len(now.flat))
+        while True:
+            move, zone = np.empty((2, size), np.int32)
+            unknown = np.empty(size, np.uint8)
+            n = zones_crossed(
+                a, a_levels, b, b_levels, held_point, held_zone,
+                mode, self._levels, self._rise, self._owner,
+                *self._index.cells, np.full(len(mode), -1, np.int32), move, zone, unknown,
+            )  # fmt: skip
+            if n <= size:
+                return Pairs(move[:n], zone[:n], np.full(n, np.nan), unknown[:n])
+            size = n
+
+    def _modes(self, active: B1) -> U1:
+        """Mode (p,) of each part: 0 where its zone is not in force."""
+        return np.where(active[self._owner], self._mode, np.uint8(0))
+
+    def _held(self, places: Places, mode: U1) -> tuple[I4, I4, U1]:
+        """Points and the parts that hold them, sorted; was a height unknown."""
+        flat, levels = _own(places.flat), _own(places.heights)
+        block = polygons.BLOCK
+        ahead, warm = np.empty((4, block), np.int32), np.empty(block)
+        maybe = np.empty(max(block * 8, self._index.busiest), np.int32)
+        stop = np.empty(block, np.int32)
+        order, span = self._index.order(flat), np.empty((len(flat), 2), np.int32)
+        size = max(64, 2 * len(flat))
+        while True:
+            held = np.empty(size, np.int32)
+            n = parts_holding(
+                flat, order, levels, mode, self._levels, self._rise, *self._index.cells,
+                ahead, warm, maybe, stop, span, held,
+            )  # fmt: skip
+            if n < size:  # one place is left over: the kernel writes before it decides
+                break
+            size = n + 1
+        point, part = np.empty((2, n), np.int32)
+        unknown = np.empty(n, np.uint8)
+        pairs_by_point(
+            span, held, flat, levels, mode, self._levels, self._rise, point, part, unknown
         )
-
-    def _among(self, point: I4, zone: I4, pairs: Pairs) -> B1:
-        """(k,) which pairs are among some others."""
-        codes = self._codes(pairs.point, pairs.zone)
-        asked = self._codes(point, zone)
-        at = np.minimum(np.searchsorted(codes, asked), max(len(codes) - 1, 0))
-        return codes[at] == asked if len(codes) else np.zeros(len(asked), np.bool_)
-
-    def _codes(self, point: I4, zone: I4) -> NDArray[np.int64]:
-        """One number per pair, growing as sorted pairs do."""
-        return point.astype(np.int64) * len(self) + zone
-
-    def _between(self, levels: F8, flat: F8, part: I4) -> tuple[B1, B1, F8]:
-        """Of pairs: not outside the band; unknown because a limit has no height; vertical depth.
-
-        levels (k, 3), flat (k, 2) of the pair's point -> (k,) each; depth NaN where there is no
-        limit or none that can be compared.
-        """
-        k = np.arange(len(part))
-        floor, ceiling = self._floor, self._ceiling
-        over = levels[k, floor.ref[part]] - floor.at(flat, part)
-        under = ceiling.at(flat, part) - levels[k, ceiling.ref[part]]
-        has_floor, has_ceiling = floor.m[part] > -np.inf, ceiling.m[part] < np.inf
-        over[~has_floor] = np.nan
-        under[~has_ceiling] = np.nan
-        unknown = (has_floor & np.isnan(over)) | (has_ceiling & np.isnan(under))
-        return ~(over < 0.0) & ~(under < 0.0), unknown, np.fmin(over, under)
-
-    def _part(self, before: F8, now: F8, start: F8, stop: F8, part: I4) -> tuple[F8, F8, B1]:
-        """Begin and end, 0..1, of the stretch of each move in its part's band.
-
-        before, now (k, 3) heights and start, stop (k, 2) places of the ends -> (k,) each; begin >
-        end where no stretch is. Unknown heights pass. Along a move a plane is straight; a cone is
-        taken as straight too, which is off by length² / 8 radius times its gradient.
-        """
-        k = np.arange(len(part))
-        begin, end = np.zeros(len(part)), np.ones(len(part))
-        unknown = np.zeros(len(part), np.bool_)
-        for limit, sign in ((self._floor, 1.0), (self._ceiling, -1.0)):
-            has = np.isfinite(limit.m[part])
-            reference = limit.ref[part]
-            # Metres on the right side of the limit at both ends: the stretch is where it is >= 0.
-            with np.errstate(invalid="ignore"):
-                first = sign * (before[k, reference] - limit.at(start, part))
-                last = sign * (now[k, reference] - limit.at(stop, part))
-            first, last = np.where(has, first, 1.0), np.where(has, last, 1.0)
-            unknown |= np.isnan(first) | np.isnan(last)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                turn = first / (first - last)
-            begin = np.where((first < 0.0) & (last >= 0.0), np.maximum(begin, turn), begin)
-            end = np.where((first >= 0.0) & (last < 0.0), np.minimum(end, turn), end)
-            begin = np.where((first < 0.0) & (last < 0.0), 2.0, begin)
-        return begin, end, unknown
+        return point, part, unknown
 
 
-def _limits(tile: Tile, limits: Sequence[Limit | None], none: float) -> _Limits:
-    """Limits in the metres of the tile."""
+def _own(values: F8) -> F8:
+    """Contiguous and writable, as the kernels are compiled for."""
+    array = np.ascontiguousarray(values, np.float64)
+    return array if array.flags.writeable else array.copy()
+
+
+def _limits(tile: Tile, limits: Sequence[Limit | None], none: float) -> tuple[F8, I8, F8]:
+    """Limits in the metres of the tile.
+
+    Returns
+    -------
+    metres : (p,)
+        At the origin, `none` where there is no limit.
+    ref : (p,)
+        Column of `REFERENCES`.
+    rise : (p, 5)
+        gx, gy and g per metre, and the origin of g, east and north.
+    """
     metres, rise = np.full(len(limits), none), np.zeros((len(limits), 5))
     ref = np.zeros(len(limits), np.int64)
     for k, limit in enumerate(limits):
@@ -287,19 +277,36 @@ def _limits(tile: Tile, limits: Sequence[Limit | None], none: float) -> _Limits:
         along = np.cos(course) * north + np.sin(course) * np.array([north[1], -north[0]])
         rise[k, :2] = slope.gradient * along
         metres[k] -= float(rise[k, :2] @ foot[0])
-    return _Limits(metres, ref, rise)
+    return metres, ref, rise
 
 
-def _in_metres(tile: Tile, zone: Zone, ring: Ring) -> F8:
-    """(k, 2) east and north of a ring on the tile's height, long edges in pieces."""
-    corners = np.array(ring, np.float64)
-    _near(tile, zone, corners)
+def _in_metres(tile: Tile, zones: Zones) -> list[list[F8]]:
+    """Rings (k, 2) east and north of every part, on the tile's height, long edges in pieces."""
+    parts = [part for zone in zones for part in zone.parts]
+    rings = [ring for part in parts for ring in part.corners]
+    if not rings:
+        return []
+    corners = np.concatenate(rings)
+    length = np.array([len(ring) for ring in rings])
+    _near(tile, zones, corners)
+    # All rings at once: each corner begins an edge, the last of a ring one of no length.
+    end = np.cumsum(length)
+    following = np.arange(1, len(corners) + 1)
+    following[end - 1] = end - 1
+    edge = corners[following] - corners
     # Degrees of longitude are shorter: pieces come out at STEP_M or less.
-    lon, lat = split(corners, STEP_M / 111_700.0).T
-    return tile.to_enu(lat, lon, np.full(lat.shape, tile.h0))[:, :2]
+    step = STEP_M / 111_700.0
+    pieces = np.maximum(1, np.ceil(np.hypot(edge[:, 0], edge[:, 1]) / step)).astype(np.int64)
+    first = np.repeat(np.cumsum(pieces) - pieces, pieces)
+    along = (np.arange(pieces.sum()) - first) / np.repeat(pieces, pieces)
+    places = np.repeat(corners, pieces, axis=0) + along[:, None] * np.repeat(edge, pieces, axis=0)
+    lon, lat = np.ascontiguousarray(places.T)
+    flat = tile.to_enu(lat, lon, np.full(lat.shape, tile.h0))[:, :2]
+    made = iter(np.split(flat, np.cumsum(np.add.reduceat(pieces, end - length))[:-1]))
+    return [[next(made) for _ in part.polygon] for part in parts]
 
 
-def _near(tile: Tile, zone: Zone, corners: F8) -> None:
+def _near(tile: Tile, zones: Zones, corners: F8) -> None:
     lon, lat = np.deg2rad(corners).T
     lat0, lon0 = np.deg2rad(tile.lat0), np.deg2rad(tile.lon0)
     half = np.sin((lat - lat0) / 2.0) ** 2
@@ -307,6 +314,8 @@ def _near(tile: Tile, zone: Zone, corners: F8) -> None:
     far = 2.0 * heights.SPHERE_M * np.arcsin(np.sqrt(np.minimum(half, 1.0)))
     if far.max() > REACH_M:
         k = int(far.argmax())
+        sizes = [sum(len(ring) for part in zone.parts for ring in part.polygon) for zone in zones]
+        zone = zones[int(np.searchsorted(np.cumsum(sizes), k, side="right"))]
         raise ConfigError(
             f"zone {zone.id}: corner {corners[k].tolist()} is {far[k] / 1000.0:.0f} km from the "
             f"tile's origin; zones of a tile end within {REACH_M / 1000.0:.0f} km"

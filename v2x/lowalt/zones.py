@@ -15,6 +15,9 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
+from v2x.columns import F8
 from v2x.errors import ConfigError
 from v2x.lowalt.files import Ring
 from v2x.lowalt.schedules import Period, in_force
@@ -64,10 +67,10 @@ class Part:
     floor: Limit | None = None
     ceiling: Limit | None = None
 
-    def canonical(self) -> list[Any]:
-        """All of it, corners to 1e-9 deg (0.1 mm): the last bits of a sine change no hash."""
-        rings = [[[round(lon, 9), round(lat, 9)] for lon, lat in ring] for ring in self.polygon]
-        return [rings, *(None if x is None else x.canonical() for x in (self.floor, self.ceiling))]
+    @cached_property
+    def corners(self) -> tuple[F8, ...]:
+        """Rings as arrays (k, 2) of lon, lat, made once: an index is built of them every time."""
+        return tuple(np.array(ring, np.float64).reshape(-1, 2) for ring in self.polygon)
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class Zone:
         What the file was drawn in: ``wgs84``, ``cgcs2000`` or ``gcj02``.
     authority, note
         Who decides about it, and the conditions it states, as the file has them.
+    country
+        Three letters of ISO 3166; empty where the file says nothing.
     """
 
     id: str
@@ -100,23 +105,45 @@ class Zone:
     datum: str = "wgs84"
     authority: str = ""
     note: str = ""
+    country: str = ""
 
-    def canonical(self) -> list[Any]:
-        """All that decides where and when the zone is, in a form that has one spelling."""
+    @cached_property
+    def digest(self) -> bytes:
+        """16 bytes over all that decides where and when it is and what it means.
+
+        Corners count to 1e-9 deg (0.1 mm): the last bits of a sine change no hash.
+        """
         window = [self.valid_from_ns, self.valid_to_ns, [p.canonical() for p in self.periods]]
-        parts = [part.canonical() for part in self.parts]
-        return [self.id, self.name, int(self.kind), *window, self.datum, parts]
+        limits = [
+            None if limit is None else limit.canonical()
+            for part in self.parts
+            for limit in (part.floor, part.ceiling)
+        ]
+        rings = [[len(ring) for ring in part.polygon] for part in self.parts]
+        head = [self.id, self.name, int(self.kind), *window, self.datum, rings, limits]
+        made = blake2b(json.dumps(head).encode(), digest_size=16)
+        for part in self.parts:
+            for ring in part.corners:
+                made.update(np.rint(ring * 1e9).astype("<i8").tobytes())
+        return made.digest()
 
     @cached_property
     def centre(self) -> tuple[float, float]:
         """Longitude and latitude in the middle of its extent."""
-        lon, lat = zip(*(corner for part in self.parts for corner in part.polygon[0]), strict=True)
-        return (min(lon) + max(lon)) / 2.0, (min(lat) + max(lat)) / 2.0
+        outlines = np.concatenate([part.corners[0] for part in self.parts])
+        lon, lat = ((outlines.min(axis=0) + outlines.max(axis=0)) / 2.0).tolist()
+        return lon, lat
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """From when (inclusive) to when it may be in force, ns UTC, held within int64."""
+        begin = EARLIEST if self.valid_from_ns is None else self.valid_from_ns
+        end = LATEST if self.valid_to_ns is None else self.valid_to_ns
+        return max(begin, EARLIEST), min(end, LATEST)
 
     def in_force(self, t_ns: int) -> tuple[bool, int, int]:
         """Tell whether it is in force, and from when (inclusive) to when that answer stays."""
-        begin = EARLIEST if self.valid_from_ns is None else self.valid_from_ns
-        end = LATEST if self.valid_to_ns is None else self.valid_to_ns
+        begin, end = self.window
         if t_ns < begin:
             return False, EARLIEST, begin
         if t_ns >= end:
@@ -154,8 +181,15 @@ class Zones:
     @cached_property
     def hash(self) -> str:
         """16 hex digits over everything that decides where zones are and what they mean."""
-        body = json.dumps([zone.canonical() for zone in self.zones], ensure_ascii=True)
-        return blake2b(body.encode(), digest_size=8).hexdigest()
+        made = blake2b(digest_size=8)
+        for zone in self.zones:
+            made.update(zone.digest)
+        return made.hexdigest()
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Ids by row."""
+        return tuple(zone.id for zone in self.zones)
 
     def named(self, zone_id: str) -> Zone | None:
         """Zone of that id, if there is one."""

@@ -29,8 +29,12 @@ def load_zones(path: Path) -> Zones:
     ConfigError
         Names the file, the feature, and what is wrong with it.
     """
-    tree = files.members(str(path), files.read_json(path))
-    return _reader(tree)(str(path), tree)
+    return zones_of(str(path), files.members(str(path), files.read_json(path)))
+
+
+def zones_of(where: str, tree: dict[str, Any]) -> Zones:
+    """Zones of a parsed file; `where` begins the message of the `ConfigError` of a wrong one."""
+    return _reader(tree)(where, tree)
 
 
 def _reader(tree: dict[str, Any]) -> Callable[[str, dict[str, Any]], Zones]:

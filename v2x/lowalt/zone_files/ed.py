@@ -63,6 +63,16 @@ def said(value: Any) -> str:
     return found[0][1] if found else ""
 
 
+def country(where: str, value: Any, warnings: list[str]) -> str:
+    """Three letters of a zone's country; empty, with a warning, for anything else but nothing."""
+    word = value.strip().upper() if isinstance(value, str) else ""
+    if len(word) == 3 and word.isascii() and word.isalpha():
+        return word
+    if value not in (None, ""):
+        warnings.append(f"{where}: country {value!r} is not three letters of ISO 3166; left out")
+    return ""
+
+
 def limit(
     where: str, value: Any, reference: Any, foot: bool, upper: bool, warnings: list[str]
 ) -> Limit | None:

@@ -58,6 +58,7 @@ def _zone(where: str, entry: Any, warnings: list[str]) -> Zone:
         parts=tuple(
             _part(f"{where}: volume {k}", volume, warnings) for k, volume in enumerate(volumes)
         ),
+        country=ed.country(where, tree.get("country"), warnings),
         valid_from_ns=begin,
         valid_to_ns=end,
         periods=periods,
@@ -87,7 +88,7 @@ def _part(where: str, value: Any, warnings: list[str]) -> Part:
 
 
 def dump(zones: Zones, country: str = "CHN") -> dict[str, Any]:
-    """Plain data of a file; `country` by its three letters of ISO 3166.
+    """Plain data of a file; `country`, three letters of ISO 3166, of zones without one.
 
     Raises
     ------
@@ -113,7 +114,7 @@ def _feature(zone: Zone, country: str) -> dict[str, Any]:
     }
     made: dict[str, Any] = {
         "identifier": zone.id,
-        "country": country,
+        "country": zone.country or country,
         "name": zone.name,
         "type": "COMMON",
         "restriction": ed.restriction_of(zone.id, zone.kind, RESTRICTIONS),

@@ -58,6 +58,7 @@ def _zone(
         periods=periods,
         authority=authority(properties.get("zoneAuthority")),
         note=ed.said(properties.get("restrictionConditions")),
+        country=ed.country(where, properties.get("country"), warnings),
     )
 
 
@@ -168,7 +169,7 @@ def _layer(where: str, layer: Any, warnings: list[str]) -> tuple[Limit | None, L
 
 
 def dump(zones: Zones, country: str = "CHN") -> dict[str, Any]:
-    """Plain data of a file; `country` by its three letters of ISO 3166.
+    """Plain data of a file; `country`, three letters of ISO 3166, of zones without one.
 
     Raises
     ------
@@ -185,7 +186,7 @@ def dump(zones: Zones, country: str = "CHN") -> dict[str, Any]:
 def _feature(zone: Zone, country: str) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "identifier": zone.id,
-        "country": country,
+        "country": zone.country or country,
         "name": [{"text": zone.name, "lang": "zh-CN"}],
         "type": ed.restriction_of(zone.id, zone.kind, TYPES),
         "variant": "COMMON",

@@ -15,6 +15,7 @@ schedule            [{days: [MON..SUN or ANY], start, end, zone}]: HH:MM, or SR,
                     zone is "+08:00" where left out
 datum               wgs84, cgcs2000, gcj02; wgs84 if left out, with a warning
 authority, note     who decides, on what conditions
+country             three letters of ISO 3166
 ==================  ==============================================================================
 
 Geometry: Polygon, MultiPolygon; Point with ``radius_m`` is a circle, and with ``from_deg`` and
@@ -28,6 +29,7 @@ from v2x.errors import ConfigError
 from v2x.lowalt import files, shapes
 from v2x.lowalt.files import Ring
 from v2x.lowalt.schedules import CHINA, DAYS, Period
+from v2x.lowalt.zone_files import ed
 from v2x.lowalt.zone_files.times import clock_mark, day_set, offset_minutes, spelled
 from v2x.lowalt.zones import Limit, Part, Slope, Zone, Zones
 from v2x.picture import ZoneKind
@@ -41,7 +43,7 @@ _KNOWN = (
     _LIMITS
     | _SHAPES
     | {"id", "name", "kind", "limits", "valid_from", "valid_to", "schedule", "datum"}
-    | {"authority", "note"}
+    | {"authority", "note", "country"}
 )
 
 
@@ -96,6 +98,7 @@ def _zone(where: str, feature: Any, warnings: list[str]) -> Zone:
         datum=datum,
         authority=files.text(where, properties, "authority", ""),
         note=files.text(where, properties, "note", ""),
+        country=ed.country(where, properties.get("country"), warnings),
     )
 
 
@@ -238,7 +241,9 @@ def _feature(zone: Zone) -> dict[str, Any]:
             properties[key] = spelled(moment)
     if zone.periods:
         properties["schedule"] = [_period(period) for period in zone.periods]
-    for key, words in (("authority", zone.authority), ("note", zone.note)):
+    for key, words in (
+        ("authority", zone.authority), ("note", zone.note), ("country", zone.country)
+    ):  # fmt: skip
         if words:
             properties[key] = words
     polygons = [[[list(corner) for corner in r] for r in part.polygon] for part in zone.parts]
