@@ -527,6 +527,7 @@ def test_the_whole_record_of_a_dark_drone_inside_a_prohibited_zone() -> None:
             {"code": "zone", "value": "P-1"},
         ],
         "evidence": [{"kind": "radar"}],
+        "time_to_breach_s": {"earliest": 0.0, "expected": 0.0, "latest": 0.0},
         "pilot": {"lat": 39.12, "lon": 117.34, "source": "remote_id"},
         "v2x": {"version": "1.0", "config_hash": "c0", "zones_hash": "z0"},
     }  # fmt: skip
@@ -656,9 +657,9 @@ def test_a_rule_without_a_text_is_refused() -> None:
 
 
 def test_every_kind_of_zone_has_a_severity() -> None:
-    from v2x.alerts.subjects import ZONE_SEVERITY as SEVERITY
+    from v2x.alerts.subjects import ZONE_SEVERITY
 
-    assert set(SEVERITY) == set(ZoneKind)
+    assert set(ZONE_SEVERITY) == set(ZoneKind)
 
 
 def test_the_schema_refuses_what_is_missing_invented_or_no_number() -> None:

@@ -13,12 +13,13 @@ import numpy as np
 from v2x.alert import Reason
 from v2x.alerts.life import Life, Motion
 from v2x.alerts.stamps import iso_utc
-from v2x.alerts.subjects import INDEPENDENT_BITS, receivers
+from v2x.alerts.subjects import INDEPENDENT_BITS, P_RAISE, receivers
+from v2x.columns import B1, I4
 from v2x.observations import Kind
-from v2x.picture import ClaimStatus, Picture
+from v2x.picture import ClaimStatus, Picture, ZoneKind
 from v2x.sensors import SensorKind
 
-_DEGREES, _METRES, _REASON, _EXIST = 7, 2, 3, 2
+_DEGREES, _METRES, _REASON, _EXIST, _SECONDS = 7, 2, 3, 2, 2
 
 
 def motions(picture: Picture, rows: Sequence[int]) -> list[Motion]:
@@ -92,6 +93,8 @@ def facts_of(life: Life, picture: Picture, context: Mapping[str, Any]) -> dict[s
         facts["zone"] = life.zone
     if position := position_of(life):
         facts["position"] = position
+    if row >= 0 and (soon := time_to_breach(picture, row, life.zone)):
+        facts["time_to_breach_s"] = soon
     if pilot := _pilot(picture, row) or before.get("pilot"):
         facts["pilot"] = pilot
     if life.shown is not None:
@@ -102,6 +105,38 @@ def facts_of(life: Life, picture: Picture, context: Mapping[str, Any]) -> dict[s
         if velocity:
             facts["velocity"] = velocity
     return facts
+
+
+def time_to_breach(picture: Picture, row: int, zone: str) -> dict[str, float]:
+    """Seconds until a track is in a zone, or, without one, in the next that must not be entered.
+
+    0 where it is inside; empty where nothing says that it will be.
+    """
+    inside, breach, kind = picture.inside, picture.breach, picture.zones.kind
+    if zone:
+        wanted = np.array([name == zone for name in picture.zone_ids], np.bool_)
+    else:
+        wanted = (kind == ZoneKind.PROHIBITED) | (kind == ZoneKind.RESTRICTED)
+        wanted |= kind == ZoneKind.OBSTACLE_SURFACE
+    wanted &= picture.zones.active != 0
+    if not wanted.any():
+        return {}
+    held = (inside.track == row) & (inside.p_inside >= P_RAISE)
+    if (held & _among(wanted, inside.zone, inside.head)).any():
+        return {"earliest": 0.0, "expected": 0.0, "latest": 0.0}
+    rows = np.flatnonzero((breach.track == row) & _among(wanted, breach.zone, breach.head))
+    rows = rows[np.isfinite(breach.expected[rows])]
+    if not len(rows):
+        return {}
+    k = rows[breach.expected[rows].argmin()]
+    times = {name: float(getattr(breach, name)[k]) for name in ("earliest", "expected", "latest")}
+    return _known(times, _SECONDS)
+
+
+def _among(wanted: B1, zone: I4, head: I4) -> B1:
+    """Pairs of a wanted zone, or of one that such a zone speaks for."""
+    made: B1 = wanted[zone] | ((head >= 0) & wanted[head])
+    return made
 
 
 def _pilot(picture: Picture, row: int) -> dict[str, Any]:
