@@ -166,8 +166,8 @@ class Identities(Columns):
     ``named_ns`` since when;
     ``p_heard`` is the probability that a live receiver would have heard it in the last 10 s;
     ``heard_ns`` when its identity was last heard (-1 never); ``n_receivers`` how many receivers
-    heard it in the last 10 s; ``plan`` row of the plan that it flies, or comes nearest to (-1 none
-    names it at this time); ``pilot_lat``,
+    heard it in the last 10 s; ``plan`` row of the plan that it keeps to, or has left (-1 none names
+    it at this time); ``pilot_lat``,
     ``pilot_lon`` degrees, ``pilot_sd`` m, ``pilot_source`` `PilotSource`; ``needs_approval`` 1
     where a flight here needs one; ``approval_zone`` row of the zone that asks for it (-1: the
     general height limit), ``approval_agl_m`` the height above ground from which its class needs
@@ -393,5 +393,7 @@ class Picture:
     proximity: Proximity = field(default_factory=Proximity.blank)
     zone_ids: tuple[str, ...] = ()
     plan_ids: tuple[str, ...] = ()
+    registry_ns: int = -1
+    """When the registry of drones was true, -1 there is none."""
     idents: Mapping[int, str] = field(default_factory=dict)
     zones_hash: str = ""

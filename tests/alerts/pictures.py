@@ -26,6 +26,7 @@ from v2x.picture import (
     Latest,
     Picture,
     Registered,
+    UasClass,
     Verdict,
     ZoneKind,
     ZoneRows,
@@ -73,7 +74,9 @@ def drone(**given: Any) -> dict[str, Any]:
         "v_north": 0.0, "agl": 60.0, "sd": 2.0, "pos_sd": 5.0, "ident": "", "mark": "",
         "verdict": Verdict.UNDECIDED, "claim": ClaimStatus.NONE, "registered": Registered.UNKNOWN,
         "p_heard": 0.95, "n_receivers": 0, "heard": None, "plan": -1, "needs_approval": 0,
-        "approval_zone": "", "pilot": (np.nan, np.nan), "kind_prob": 0.9,
+        "approval_zone": "", "pilot": (np.nan, np.nan), "kind_prob": 0.9, "why": 0,
+        "named": None, "lateral": np.nan, "vertical": np.nan, "late_s": np.nan, "emergency": 0,
+        "approval_agl": 120.0, "uas_class": UasClass.UNKNOWN,
     }  # fmt: skip
     unknown = set(given) - set(row)
     assert not unknown, unknown
@@ -92,6 +95,8 @@ def picture(
     spoke: Mapping[str, float] | None = None,
     sensors: SensorTable = SENSORS,
     watching: float = -3600.0,
+    plans: tuple[str, ...] = ("P-17",),
+    registry: float | None = None,
 ) -> Picture:
     """A picture at `t_s`.
 
@@ -145,7 +150,10 @@ def picture(
         n_receivers=col("n_receivers"), p_heard=col("p_heard"), plan=col("plan"),
         needs_approval=col("needs_approval"),
         approval_zone=[names.index(z) if z else -1 for z in col("approval_zone")],
-        mark=[hashed(r["mark"]) for r in rows],
+        mark=[hashed(r["mark"]) for r in rows], why=col("why"), emergency=col("emergency"),
+        named_ns=[-1 if r["named"] is None else ns(r["named"]) for r in rows],
+        deviation_m=np.array([(r["lateral"], r["vertical"]) for r in rows]).reshape(-1, 2),
+        late_s=col("late_s"), approval_agl_m=col("approval_agl"), uas_class=col("uas_class"),
         pilot_lat=[p[0] for p in col("pilot")], pilot_lon=[p[1] for p in col("pilot")],
     )  # fmt: skip
     pairs = sorted(
@@ -179,7 +187,7 @@ def picture(
             len(names), kind=[zones[z] for z in names], active=[z not in set(closed) for z in names]
         ),
         inside=made_inside, devices=devices, readings=latest, zone_ids=tuple(names), idents=texts,
-        zones_hash="z0",
+        zones_hash="z0", plan_ids=plans, registry_ns=-1 if registry is None else ns(registry),
     )  # fmt: skip
 
 

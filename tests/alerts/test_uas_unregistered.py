@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from v2x.alerts.rules.uas_unregistered import RULE
-from v2x.picture import Verdict
+from v2x.picture import Verdict, Why
 
 from .pictures import (
     RADAR,
@@ -75,3 +75,11 @@ def test_held_three_seconds_cleared_after_thirty_and_raised_by_a_second_receiver
         (5.0, 2, "active", 2),
         (40.0, 3, "cleared", 2),
     ]
+
+
+def test_age_of_the_registry_that_lacks_it_is_told() -> None:
+    row = stranger(why=int(Why.NOT_IN_REGISTRY))
+    found = only(RULE, picture(0, [row], registry=-7200.0))
+    assert ("registry_age", 2.0, 24.0, "h") in found.reasons
+    bare = only(RULE, picture(0, [stranger(why=int(Why.MARK_MISSING))], registry=-7200.0))
+    assert "registry_age" not in codes(bare)

@@ -203,6 +203,23 @@ def test_the_same_identity_in_two_places_is_two_tracks_and_a_conflict():
     assert set(found.ident.tolist()) == {who}
 
 
+@pytest.mark.parametrize(("kind", "tracks"), [(Kind.UAS, 4), (Kind.CAR, 1)])
+def test_drones_that_claim_side_by_side_are_a_track_each_and_cars_that_rotate_are_one(kind, tracks):
+    receiver = radar(kind=SensorKind.REMOTE_ID, scans=False, clutter_density=1e-9)
+    tracker = Tracker([receiver])
+    for k in range(1, 40):
+        t = k * 250 * MS
+        who = k % 4
+        claim = plots(
+            t, 0, [6.0 * who, 0.0], sd=5.0, ident=ident_of(f"rid:{who}"), kind=kind,
+            kind_conf=0.95, flags=Flag.SELF_REPORTED,
+        )  # fmt: skip
+        made = tracker.step(claim, t)
+    assert len(made) == tracks
+    if tracks == 4:
+        assert set(made.ident.tolist()) == {ident_of(f"rid:{who}") for who in range(4)}
+
+
 def test_a_rotated_identity_stays_on_its_track():
     tracker = Tracker([radar()])
     ids = set()

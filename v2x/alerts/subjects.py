@@ -7,7 +7,7 @@ import numpy as np
 from v2x.alert import Reason
 from v2x.columns import B1, I4
 from v2x.observations import Kind
-from v2x.picture import Picture, Verdict, ZoneKind
+from v2x.picture import Picture, Verdict, Why, ZoneKind
 from v2x.readings import Name
 from v2x.sensors import INDEPENDENT
 from v2x.tracks import Status
@@ -25,6 +25,8 @@ ZONE_SEVERITY = {
     ZoneKind.OPERATING: 4,
 }
 """How severe it is to be inside, before doubt takes it down."""
+LATERAL_M, VERTICAL_M, LATE_S = 30.0, 15.0, 60.0
+"""How far outside its plan, and its time, a drone may be."""
 HEARD_NS = 10_000_000_000
 LEAST_URGENT = 4
 INDEPENDENT_BITS = sum(1 << kind for kind in INDEPENDENT)
@@ -112,3 +114,29 @@ def receivers(picture: Picture, row: int) -> tuple[int, ...]:
     heard = (readings.ident == ident) & (readings.name == Name.RID_HEARD)
     heard &= picture.t_ns - readings.t_ns <= HEARD_NS
     return tuple(np.unique(readings.sensor[heard]).tolist())
+
+
+def thought_of(picture: Picture, row: int) -> list[Reason]:
+    """What is thought of who flies: it colours an alert, and changes nothing of it."""
+    why = int(picture.identities.why[row])
+    words = ((Why.BLACKLISTED, "operator_blacklisted"), (Why.FRIEND, "friend"))
+    return [(code, None, None, "") for bit, code in words if why & bit]
+
+
+def departures(picture: Picture, row: int) -> list[Reason]:
+    """How far outside its plan a drone is, and how early or late."""
+    identities = picture.identities
+    if identities.plan[row] < 0:
+        return []
+    lateral, vertical = identities.deviation_m[row].tolist()
+    late = float(identities.late_s[row])
+    made: list[Reason] = [("plan", picture.plan_ids[identities.plan[row]], None, "")]
+    for code, value, limit, unit in (
+        ("lateral", lateral, LATERAL_M, "m"),
+        ("vertical", vertical, VERTICAL_M, "m"),
+        ("early", -late, LATE_S, "s"),
+        ("late", late, LATE_S, "s"),
+    ):
+        if value > 0.0 or (code == "vertical" and value < 0.0):
+            made.append((code, value, limit, unit))
+    return made

@@ -398,6 +398,7 @@ class Pipeline:
             cross=self._tracker.cross,
             zone_ids=tuple(zone.id for zone in self.zones),
             plan_ids=self.airspace.plan_ids,
+            registry_ns=self.airspace.registry_ns,
             idents=self._idents,
             zones_hash=self.zones.hash,
         )

@@ -344,6 +344,7 @@ def gate(
     z, R, c, start, rows, plain = look.z, look.R, look.c, look.start, look.row, look.plain
     first, plot, weight, chance = g.first, g.plot, g.w, g.p_detect
     idents, labels, conf, refs = sheet.ident, sheet.kind, sheet.kind_conf, sheet.track_ref
+    flags = sheet.flags
     fed_sensor, fed_ref = live.fed_sensor, live.fed_ref
     flat, full, most = cfg.gate_flat, cfg.gate_full, max(cfg.gate_flat, cfg.gate_full)
     same, unclaimed, other, floor = cfg.same, cfg.unclaimed, cfg.other, cfg.kind_floor
@@ -432,9 +433,19 @@ def gate(
                     if not plain[p]:
                         ident, label = idents[row], labels[row]
                         if ident >= 0:
-                            v *= claim_factor(
+                            told = claim_factor(
                                 claims, heard, i, ident, when[i], same, unclaimed, other
                             )
+                            # What flies keeps its identity: two that claim are two objects, or a
+                            # swarm in the dark of other sensors becomes one track.
+                            if (
+                                told == other
+                                and 8 <= label <= 11
+                                and flags[row] & CLAIM_FLAG
+                                and when[i] - heard[i, 0] <= 10 * SECOND
+                            ):
+                                continue
+                            v *= told
                         if refs[row] >= 0:
                             v *= ref_factor(fed_sensor, fed_ref, i, k, refs[row], cfg.same_ref)
                         if 0 < label < KINDS:

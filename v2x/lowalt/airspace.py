@@ -117,6 +117,12 @@ class Airspace:
         """Plan ids by the rows that `Identities.plan` names."""
         return self.identification.plan_index.ids
 
+    @property
+    def registry_ns(self) -> int:
+        """When the registry was true, ns; -1 there is none."""
+        registry = self.identification.registry
+        return -1 if registry is None else registry.as_of_ns
+
     def judge(
         self,
         t_ns: int,

@@ -7,17 +7,17 @@ import numpy as np
 from v2x.alert import Finding, Reason
 from v2x.alerts.subjects import (
     corroborated,
+    departures,
     flying,
     measured,
     prohibited_zone,
     receivers,
     step_down,
+    thought_of,
 )
 from v2x.columns import B1
-from v2x.picture import ClaimStatus, Picture, Registered, Verdict
+from v2x.picture import ClaimStatus, Picture, Registered, UasClass, Verdict, Why
 from v2x.readings import Name
-
-LIMIT_M = 120.0
 
 
 class UasUnauthorised:
@@ -26,9 +26,10 @@ class UasUnauthorised:
     Cause: pilot late, out of his volume, or without a plan. Consequence: conflict with approved
     traffic. Answer within 2 min: look for the plan, tell the pilot to land.
 
-    Raises on verdict `UNAUTHORISED`. Keeps while it is above 120 m over ground with probability
-    0.5 or more and still without a plan, so that height noise at the limit does not flap.
-    Severity 2, inside a prohibited zone 1; one step down with only self-reports.
+    Raises on verdict `UNAUTHORISED`. Keeps while it is above the limit of its class (120 m over
+    ground, 50 m for micro ones) with probability 0.5 or more and still without a plan, so that
+    height noise at the limit does not flap. A plan that it has left is told, with how far. Severity
+    2, inside a prohibited zone 1; one step down with only self-reports.
     """
 
     type = "uas_unauthorised"
@@ -43,7 +44,8 @@ class UasUnauthorised:
         rows = np.flatnonzero(flying(picture) & (raising | _keeps(picture))).tolist()
         zones = prohibited_zone(picture) if rows else None
         for i in rows:
-            reasons: list[Reason] = [("plan_missing", None, None, "")]
+            reasons: list[Reason] = departures(picture, i) or [("plan_missing", None, None, "")]
+            limit = float(identities.approval_agl_m[i])
             severity, zone = 2, int(identities.approval_zone[i])
             if zones is not None and zones[i] >= 0:
                 severity, zone = 1, int(zones[i])
@@ -52,7 +54,11 @@ class UasUnauthorised:
                 reasons.append(("zone", picture.zone_ids[zone], None, ""))
                 reasons += measured("agl", agl, None, "m")
             else:
-                reasons += measured("agl", agl, LIMIT_M, "m")
+                reasons += measured("agl", agl, limit, "m")
+            if int(identities.why[i]) & Why.CLASS_LIMIT:
+                reasons.append(
+                    ("uas_class", UasClass(int(identities.uas_class[i])).name.lower(), None, "")
+                )
             severity = step_down(
                 severity, reasons, (not corroborated(picture, i), "self_report_only")
             )
@@ -61,8 +67,8 @@ class UasUnauthorised:
                 severity,
                 raises=bool(raising[i]),
                 value=agl,
-                limit=LIMIT_M,
-                reasons=tuple(reasons),
+                limit=limit,
+                reasons=(*reasons, *thought_of(picture, i)),
                 track=i,
                 evidence=receivers(picture, i),
             )
@@ -76,7 +82,7 @@ def _keeps(picture: Picture) -> B1:
     identities = picture.identities
     open_yet = np.isin(identities.verdict, (Verdict.AUTHORISED, Verdict.CLAIMED, Verdict.UNDECIDED))
     known = np.isin(identities.status, (ClaimStatus.CLAIMED, ClaimStatus.CORROBORATED))
-    high: B1 = picture.heights.agl >= LIMIT_M
+    high: B1 = picture.heights.agl >= identities.approval_agl_m
     high &= open_yet & known & (identities.plan < 0) & (identities.registered != Registered.NO)
     return high
 

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 
 from v2x.alert import Finding, Reason
-from v2x.alerts.subjects import corroborated, receivers, rows_with, step_down
-from v2x.picture import Picture, Verdict
+from v2x.alerts.subjects import corroborated, receivers, rows_with, step_down, thought_of
+from v2x.picture import Picture, Verdict, Why
 from v2x.readings import Name
 
 RECEIVERS = 2
+REGISTRY_H = 24.0
+"""An older registry says nothing about what it lacks."""
+HOUR = 3600 * 1_000_000_000
 
 
 class UasUnregistered:
@@ -35,6 +38,9 @@ class UasUnregistered:
                 ("mark", mark, None, ""),
                 ("n_receivers", heard, RECEIVERS, ""),
             ]
+            if int(identities.why[i]) & Why.NOT_IN_REGISTRY and picture.registry_ns >= 0:
+                age_h = (picture.t_ns - picture.registry_ns) / HOUR
+                reasons.append(("registry_age", age_h, REGISTRY_H, "h"))
             severity = 3
             if heard >= RECEIVERS:
                 alone = not corroborated(picture, i)
@@ -44,7 +50,7 @@ class UasUnregistered:
                 severity,
                 value=heard,
                 limit=RECEIVERS,
-                reasons=tuple(reasons),
+                reasons=(*reasons, *thought_of(picture, i)),
                 track=i,
                 evidence=receivers(picture, i),
             )
