@@ -110,14 +110,14 @@ def test_two_missed_looks_delay_an_alert_by_as_much_and_no_more() -> None:
         return picture(t, [one])
 
     (alert,) = run(engine(UAS_DARK), [seen(t) for t in steps(0, 8)])
-    assert story([alert]) == [(5.6, 1, "active", 2)]
+    assert story([alert]) == [(5.6, 1, "active", 3)]
 
 
 def test_a_track_that_may_not_be_there_starts_no_alert_and_keeps_one() -> None:
     def seen(t: float) -> Picture:
         return picture(t, [drone(verdict=Verdict.DARK, exist=0.89 if t < 30 or t > 50 else 0.9)])
 
-    assert story(run(engine(UAS_DARK), [seen(t) for t in steps(0, 80)])) == [(35.0, 1, "active", 2)]
+    assert story(run(engine(UAS_DARK), [seen(t) for t in steps(0, 80)])) == [(35.0, 1, "active", 3)]
 
 
 def test_quiet_time_counts_from_the_last_finding() -> None:
