@@ -39,7 +39,9 @@ def test_ticks_on_a_quiet_wire_make_silence_noticed_and_are_no_frames(tmp_path):
     assert [(a.type, a.severity) for a in made] == [("device_silent", 3)]
     assert pipeline.counts.totals()["in"] == 5
     back = pipeline.feed(Poll([look(9.2 + k / 10, 10 + k) for k in range(40)]))
-    assert [(a.type, a.condition) for a in back] == [("device_silent", "cleared")]
+    assert [(a.type, a.entry["event"]) for a in back] == [
+        ("device_silent", "clear"), ("device_silent", "self_clear")
+    ]  # fmt: skip
 
 
 def test_a_tick_stands_in_its_place_between_the_frames_of_a_poll(tmp_path):

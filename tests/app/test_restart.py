@@ -244,7 +244,7 @@ def clean(wire: type[Wire], tmp_path_factory: pytest.TempPathFactory) -> tuple[d
     told = run(site(folder))
     assert told["checkpoint"]["resumed"] is None
     assert told["checkpoint"]["frames_read"] == len(wire.frames)
-    assert (len(told["alerts"]["list"]), told["outbox"]["revisions"]) == (1, 4)
+    assert (len(told["alerts"]["list"]), told["outbox"]["revisions"]) == (1, 6)
     return told, stored(folder)
 
 

@@ -51,7 +51,7 @@ def canonical(entry: Mapping[str, Any]) -> bytes:
 def link(before: bytes, number: int, row: bytes) -> bytes:
     """Return the link of a row: it covers all rows up to it."""
     digest = blake2b(before, digest_size=LINK_BYTES)
-    digest.update(number.to_bytes(8, "little") + row)
+    digest.update(number.to_bytes(8, "little", signed=True) + row)
     return digest.digest()
 
 

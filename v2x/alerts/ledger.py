@@ -43,6 +43,11 @@ CREATE TABLE IF NOT EXISTS commands(
   recv_ns INTEGER NOT NULL, slice INTEGER, obeyed INTEGER, t_ns INTEGER);
 CREATE TABLE IF NOT EXISTS replies(key TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
+# As bytes, whatever somebody made of them: another hand may have left a text there.
+_CHAIN = """
+SELECT number, CAST(key AS TEXT), CAST(row AS BLOB), CAST(link AS BLOB) FROM history ORDER BY number
+"""
+_RECORDS = "SELECT id, rev, CAST(body AS BLOB) FROM alerts"
 _HEAD, _REACHED = "history_head", "reached"
 
 
@@ -153,14 +158,9 @@ def migrate(cursor: Cursor) -> None:
 
 def check(cursor: Cursor, noted: tuple[int, str] | None = None) -> list[Fault]:
     """Find what is wrong with the chain, by itself and against `noted`, a newest link of old."""
-    rows = [
-        Row(*r)
-        for r in cursor.execute("SELECT number, key, row, link FROM history ORDER BY number")
-        .fetchall()
-    ]  # fmt: skip
+    rows = [Row(*row) for row in cursor.execute(_CHAIN).fetchall()]
     records = {
-        f"{id}.{rev}": record_hash(body)
-        for id, rev, body in cursor.execute("SELECT id, rev, body FROM alerts").fetchall()
+        f"{id}.{rev}": record_hash(body) for id, rev, body in cursor.execute(_RECORDS).fetchall()
     }
     head = _noted(cursor, _HEAD)
     found = list(faults(rows, records, (head[0], head[1]) if head else None))

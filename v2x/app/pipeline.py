@@ -460,11 +460,11 @@ def _ground(config: Config) -> Ground:
 
 
 def _between_ticks(poll: Poll) -> Iterator[tuple[Sequence[Frame], Tick | None]]:
-    """Frames up to each tick, then the rest: both in order of arrival."""
+    """Frames before each tick, then the rest, in order of arrival; a tick before its equals."""
     at = 0
     for tick in poll.ticks:
         start = at
-        while at < len(poll.frames) and poll.frames[at].recv_ns <= tick.recv_ns:
+        while at < len(poll.frames) and poll.frames[at].recv_ns < tick.recv_ns:
             at += 1
         yield poll.frames[start:at], tick
     yield poll.frames[at:], None
