@@ -20,6 +20,7 @@ SECTIONS = [
     ("[fleet]", config.Fleet, "what reports itself: identities by kind"),
     ("[airspace]", config.AirspaceSettings, ""),
     ("[alerts.RULE]", config.RuleSettings, "one table per rule that shall differ"),
+    ("[[maintenance]]", config.Maintenance, "work on a device: its alerts are withheld"),
     ("[kafka]", config.KafkaSettings, ""),
     ("[[kafka.topics]]", config.KafkaTopic, ""),
     ("[bridge]", bridge.BridgeSettings, "for `v2x bridge`; see `docs/bridge.md`"),

@@ -74,3 +74,34 @@ def test_without_a_fix_the_track_says_where() -> None:
     assert alert.body["position"]["lat"] == 39.124
     (alone,) = run(engine(RULE), [picture(0, readings=[nowhere])])
     assert "position" not in alone.body
+
+
+def clock(offset_s: float, **given: Any) -> dict[str, Any]:
+    return {"sensor": "bds-1", "ident": PHONE, "name": Name.CLOCK_OFFSET_S, "value": offset_s,
+            "t": offset_s, "recv": 0.0} | given  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("readings", "late_s"),
+    [
+        ([word(t=-12_000.0, recv=0.0)], None),
+        ([word(t=-12_000.0, recv=0.0), clock(-12_000.0)], 0.0),
+        # stored for 5 min and for 3 h while its clock was behind by 200 min
+        ([word(t=-12_300.0, recv=0.0), clock(-12_000.0, recv=200.0)], 300.0),
+        ([word(t=-22_800.0, recv=0.0), clock(-12_000.0)], None),
+        # of another terminal, of another time, or of one that nobody can name
+        ([word(t=-12_000.0, recv=0.0), clock(-12_000.0, ident="808:7")], None),
+        ([word(t=-12_000.0, recv=0.0), clock(-12_000.0, sensor="rid-1")], None),
+        ([word(t=-12_000.0, recv=0.0), clock(-12_000.0, recv=-601.0)], None),
+        ([word(t=-12_000.0, recv=0.0), clock(-12_000.0, recv=-600.0)], 0.0),
+        ([word(t=-12_000.0, recv=0.0, ident=""), clock(-12_000.0, ident="", t=-9.0)], None),
+        ([word(t=-12_000.0, recv=0.0, ident=""), clock(-12_000.0, ident="")], 0.0),
+        # one that runs ahead makes nothing late
+        ([word(t=-300.0, recv=0.0), clock(400.0)], 300.0),
+    ],
+)
+def test_a_clock_that_is_known_to_be_behind_makes_no_call_late(
+    readings: list[dict[str, Any]], late_s: float | None
+) -> None:
+    found = findings(RULE, picture(0, readings=readings))
+    assert [f.value for f in found] == ([] if late_s is None else [late_s])

@@ -9,7 +9,8 @@ from v2x.app.checkpoint import packed, unpacked
 from v2x.config import config_from
 from v2x.frames import Frame, Poll
 from v2x.ingest.formats.jt808 import encode_heartbeat, encode_position, position_body
-from v2x.ingest.jt808_encode import encode_parts
+from v2x.ingest.jt808_encode import encode_batch, encode_frame, encode_parts
+from v2x.ingest.jt808_positions import POSITION
 from v2x.observations import Kind
 
 S = 1_000_000_000
@@ -108,3 +109,27 @@ def test_the_fleet_table_of_the_configuration_reaches_the_tracks(tmp_path):
     pipeline.feed(Poll(drive()))
     pipeline.finish()
     assert seen[-1].tracks.kind.tolist() == [Kind.BUS]
+
+
+@pytest.mark.parametrize(
+    ("off_ns", "stored", "raised"),
+    [
+        (0, False, True),
+        (-8 * HOUR, False, True),
+        (-3 * HOUR - 17 * 60 * S, False, True),
+        (-26 * YEAR, False, True),
+        (HOUR, False, True),
+        (-2 * HOUR, True, False),
+        (-300 * S, True, True),
+    ],
+    ids=["right", "UTC", "odd", "2000", "ahead", "stored for 2 h", "stored for 5 min"],
+)  # fmt: skip
+def test_a_call_for_help_by_a_clock_that_is_off_is_heard_when_it_arrives(
+    tmp_path, off_ns, stored, raised
+):
+    body = position_body(T + off_ns, 39.1244, 117.3460, 3, 8.6, 90, alarm=1)
+    payload = encode_batch(PHONE, 1, [body]) if stored else encode_frame(POSITION, PHONE, 1, body)
+    pipeline = pipeline_of(tmp_path)
+    pipeline.feed(Poll([Frame(T + S // 10, "fleet", "jt808", payload, ("t", 0), 0)]))
+    pipeline.finish()
+    assert [a.type for a in pipeline.alerts] == ["sos"] * raised

@@ -53,6 +53,8 @@ N_ODO, N_CLOCK = int(Name.ODOMETER_M), int(Name.CLOCK_OFFSET_S)
 
 _VEL_SD = 0.5  # m/s per axis
 _TOP_ALTITUDE = 9000  # m; no road is higher
+LATE_NS = 10 * MINUTE
+"""How late by its own clock a position may come that is not from a store; ours."""
 _ABOUT = MINUTE
 _ZONES = 14 * HOUR
 """So near to a whole number of hours behind its arrival, as time zones are, a clock is wrong."""
@@ -232,6 +234,8 @@ def parse(
             ):
                 more |= SUSPECT
                 facts += 1
+            elif recv_ns[i] - t_ns > LATE_NS and not flags & BACKLOG:
+                facts += 1
             row[FRAME], row[T], row[FLAGS], row[STATUS] = i, t_ns, more, status
             row[ALARM], row[ALTITUDE] = u32(body, p), u16(body, p + 16)
             row[SPEED], row[DIRECTION] = u16(body, p + 18), u16(body, p + 20)
@@ -346,8 +350,11 @@ def read(
             if row[ODO] >= 0:
                 name[k], value[k] = N_ODO, row[ODO] * 100.0
                 k += 1
-            # Stored positions are old by right: their age is no error of the clock.
-            if row[FLAGS] & SUSPECT and (row[T] > recv_in[i] or not row[FLAGS] & BACKLOG):
+            # Stored positions are old by right: their age is no error of the clock. One that is
+            # sent as of now and is not of now has a wrong clock, or was long on its way.
+            late = recv_in[i] - row[T] > LATE_NS and not row[FLAGS] & BACKLOG
+            wild = (row[FLAGS] & SUSPECT) != 0 and (row[T] > recv_in[i] or not row[FLAGS] & BACKLOG)
+            if late or wild:
                 name[k], value[k] = N_CLOCK, (row[T] - recv_in[i]) * 1e-9
                 k += 1
         whose = idents[row[SLOT]] if row[SLOT] >= 0 else -1

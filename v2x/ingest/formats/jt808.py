@@ -43,7 +43,8 @@ fixed, off the globe, or within 0.01 deg of (0, 0): no observation.
 
 Time: more than 2 s ahead of arrival, more than a day behind it, or, unless it was stored, within a
 minute of 1, 2, ... 14 whole hours behind it (a clock in UTC where GMT+8 belongs): flag
-`Flag.TIME_SUSPECT` and reading CLOCK_OFFSET_S. Two digits of a year are 2000 to 2099.
+`Flag.TIME_SUSPECT` and reading CLOCK_OFFSET_S, which also tells of any other position that was not
+stored and comes more than 10 min late by its own clock. Two digits of a year are 2000 to 2099.
 
 Kind: car, 0.4 sure; what the fleet table of the configuration says, 0.9.
 
