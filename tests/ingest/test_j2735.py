@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.ingest import naive_j2735 as naive
+from tests.ingest import naive_j2735_plain as plain
 from tests.ingest.test_formats import mutations
 from v2x.frames import FrameBatch
 from v2x.geodesy import Tile
@@ -206,6 +207,112 @@ def test_kernel_and_plain_python_agree_on_any_safety_message():
                     np.testing.assert_allclose(here, expected, 1e-6, 1e-9, err_msg=column)
                 else:
                     assert np.array_equal(here, expected), column
+
+
+def same(made, want):
+    """Compare everything that two decoders of the same poll gave."""
+    assert made.rejects.tolist() == want.rejects.tolist()
+    for got, rows in ((made.observations, want.observations), (made.readings, want.readings)):
+        assert len(got) == len(rows)
+        for column, dtype, *_ in rows.schema():
+            one, other = getattr(got, column), getattr(rows, column)
+            if dtype.kind == "f":
+                np.testing.assert_allclose(one, other, 1e-6, 1e-9, err_msg=column)
+            else:
+                assert np.array_equal(one, other), column
+    used = {int(i) for rows in (made.observations, made.readings) for i in rows.ident}
+    used |= {int(i) for i in made.readings.ident2}
+    assert made.idents == {i: want.idents[i] for i in used - {-1}}
+    assert made.counts == want.counts
+
+
+def both(payloads, recv=None, rows=None):
+    n = len(payloads)
+    recv = [T] * n if recv is None else recv
+    batch = FrameBatch.of("j2735", payloads, [0] * n if rows is None else rows, recv)
+    same(decode(payloads, recv, rows), plain.decode(batch, TABLE))
+
+
+def drawn(rng, message):
+    """A frame of random values, with the places of most near the district."""
+    value = naive.Inventor(rng).type(NAMES[message])
+    if message == SDSM:
+        for one in value["objects"][:-1]:
+            one["present"] = "00"
+        if rng.random() < 0.7:
+            value["objects"][-1]["present"] = "00"
+        if rng.random() < 0.7:
+            value["sDSMTimeStamp"] |= {
+                "year": 2026, "month": 11, "day": 24, "hour": 2, "minute": 11, "second": 4711,
+            }  # fmt: skip
+    return encode_j2735(message, value)
+
+
+@pytest.mark.parametrize("message", [SPAT, MAP, PSM, SDSM])
+def test_kernel_and_plain_reader_agree_on_any_message(message):
+    rng = np.random.default_rng(message)
+    payloads = [drawn(rng, message) for _ in range(300)]
+    recv = [T + int(k) for k in rng.integers(0, 400 * DAY, len(payloads))]
+    both(payloads, recv, rng.integers(0, 2, len(payloads)))
+
+
+def test_kernel_and_plain_reader_agree_on_broken_messages():
+    rng = np.random.default_rng(7)
+    payloads = []
+    for message in (SPAT, MAP, PSM, SDSM):
+        for good in [bytes.fromhex(FRAMES[message])] + [drawn(rng, message) for _ in range(40)]:
+            for at in rng.integers(16, 8 * len(good), 12):
+                hit = bytearray(good)
+                hit[at // 8] ^= 1 << at % 8
+                payloads.append(bytes(hit))
+            cut = int(rng.integers(3, len(good)))
+            payloads.append(encode_open(message, good[4 if good[2] & 0x80 else 3 :][:cut]))
+            tail = rng.bytes(int(rng.integers(1, 40)))
+            payloads.append(encode_open(message, good[4 if good[2] & 0x80 else 3 :] + tail))
+            payloads.append(encode_open(message, rng.bytes(int(rng.integers(1, 120)))))
+    codes = decode(payloads).rejects
+    assert {Reject.OK, Reject.SHORT, Reject.VALUE_RANGE, Reject.TRAILING_DATA} <= set(codes)
+    both(payloads)
+
+
+def encode_open(message, value):
+    """A frame around octets that need not be a message."""
+    return write("MessageFrame", {"messageId": message, "value": value}, TYPES)
+
+
+def test_a_refused_message_leaves_nothing_in_the_rows_behind_it():
+    broken = sensed([thing(), thing()])[:-20] + b"\xff" * 20
+    assert why(broken) is Reject.VALUE_RANGE
+    both([broken, bytes.fromhex(PUBLIC_PSM), broken, sensed([thing()])])
+
+
+def test_messages_of_all_kinds_stay_in_the_order_of_their_frames():
+    rng = np.random.default_rng(3)
+    payloads = [bytes.fromhex(FRAMES[m]) for m in rng.choice(list(FRAMES), 200)]
+    made = decode(payloads)
+    alone = [decode([payload]) for payload in payloads]
+    for rows in ("observations", "readings"):
+        frames = np.repeat(range(len(payloads)), [len(getattr(one, rows)) for one in alone])
+        assert getattr(made, rows).frame.tolist() == frames.tolist()
+
+
+def crowd(size):
+    """A SPAT of `size` bytes or little more, in which every phase is another."""
+    state = {"signalGroup": 0, "state-time-speed": [{"eventState": 3}]}
+    nodes = [
+        {"id": {"region": node, "id": 65_535 - node}, "revision": 1, "status": "0" * 16,
+         "states": [state | {"signalGroup": k} for k in range(255)]}
+        for node in range(size // 775 + 1)
+    ]  # fmt: skip
+    return encode_j2735(SPAT, {"intersections": nodes})
+
+
+def test_a_poll_of_more_identities_than_the_table_holds_is_told_in_full():
+    frame = crowd(14_000)
+    made = decode([frame] * 8 + [crowd(3_000)])
+    phases = made.readings.name == Name.SIGNAL_LIGHT
+    assert np.count_nonzero(phases) == 8 * 19 * 255 + 4 * 255
+    assert len(np.unique(made.readings.ident[phases])) == 19 * 255
 
 
 def test_an_event_flag_is_its_bit():

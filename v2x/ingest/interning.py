@@ -1,8 +1,8 @@
 """Interning: an identity text that comes off a wire is hashed once, not once a frame.
 
-Kernels cannot run blake2b, and doing it in Python for every frame costs more than reading the
-frame. So a kernel hands out one slot per distinct key of three words (7 bytes each, so that no
-word is ever negative), and `Texts.resolve` turns the new slots into `ident_of` after the kernel.
+Writing and hashing a text for every frame costs more than reading the frame. So a kernel hands out
+one slot per distinct key of three words (7 bytes each, so that no word is ever negative), and
+`Texts.resolve` turns the new slots into texts and their `ident_of` after the kernel.
 
 The table caches a pure function. It is emptied whenever it is half full, which therefore changes
 no row; chunks of a poll are cut so small that it cannot fill in between. A copy starts empty, and
@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from v2x.columns import B1, I4, I8, U1
+from v2x.ingest.digests import idents_of
 from v2x.jit import uncounted
-from v2x.observations import ident_of
 
 CAPACITY = 65_536
 PROBES = 32
@@ -131,10 +131,11 @@ class Texts:
 
     def resolve(self) -> None:
         """Hash the texts that are new since the last call."""
-        for slot in range(len(self.texts), int(self.slots.handed[0])):
-            text = self.text_of(*self.slots.words[slot].tolist())
-            self.texts.append(text)
-            self.hashes[slot] = ident_of(text)
+        known, handed = len(self.texts), int(self.slots.handed[0])
+        if handed > known:
+            new = [self.text_of(*words) for words in self.slots.words[known:handed].tolist()]
+            self.hashes[known:handed] = idents_of(new)
+            self.texts += new
 
     def hashed(self, *columns: I8) -> dict[int, str]:
         """Put hashes in the place of slots (-1 stays); hash and text of those that stood there."""

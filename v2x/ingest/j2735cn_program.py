@@ -6,10 +6,11 @@ the table of types is flattened into instructions that read, check and skip as
 of an element that was marked, the register becomes a wire row; what stands above the element
 (message, intersection) is therefore in each of its rows.
 
-Each instruction is six i4: operation, bits, largest raw number, what to add, column or -1, where
-to jump. Every list has one element at least and every element takes bits, so that a program ends
-with its frame. Positions and offsets, and participants of an SSM, are read by the kernels of
-`v2x.ingest.j2735cn_parts`.
+Each instruction is six i4: operation, bits, largest raw number (unsigned), what to add, column or
+-1, where to jump. Every list has one element at least and every element takes bits, so that a
+program ends with its frame. Positions and offsets, and participants of an SSM, are read by the
+kernels of `v2x.ingest.j2735cn_parts`; the tables of SAE J2735 (`v2x.ingest.j2735_programs`) have
+types of the same names and other bits, and are read field by field.
 """
 
 from typing import NamedTuple
@@ -42,8 +43,13 @@ DEPTH = 32
 
 (
     _END, _NUMBER, _UNLESS, _OPEN, _CLOSE, _LIST, _NEXT, _OFFSET, _ENUM, _CHOICE, _JUMP, _BITS,
-    _POSITION, _OCTETS, _TEXT, _CLEAR, _SET, _ROW, _AT, _PARTICIPANT,
-) = range(20)  # fmt: skip
+    _POSITION, _OCTETS, _TEXT, _CLEAR, _SET, _ROW, _AT, _PARTICIPANT, _OPEN_TYPE,
+) = range(21)  # fmt: skip
+
+NATIVE = {
+    "Position3D": _POSITION, "PositionOffsetLLV": _OFFSET, "ParticipantData": _PARTICIPANT,
+}  # fmt: skip
+"""Types of the Chinese messages that have an instruction of their own."""
 
 
 class Mark(NamedTuple):
@@ -67,7 +73,10 @@ class Mark(NamedTuple):
     at: tuple[int, int] = (-1, -1)
 
 
-def program(types: Types, name: str, columns: dict[str, int], marks: dict[str, Mark]) -> I4:
+def program(
+    types: Types, name: str, columns: dict[str, int], marks: dict[str, Mark],
+    native: dict[str, int] = NATIVE,
+) -> I4:  # fmt: skip
     """Program (n, 6) i4 of a message.
 
     Parameters
@@ -76,26 +85,31 @@ def program(types: Types, name: str, columns: dict[str, int], marks: dict[str, M
         The table, and the message's type in it.
     columns
         Column by path, such as ``intersections.phases.id``. A position or offset takes three
-        columns, 8 octets two, a text two (the bit where it begins, its length).
+        columns, 8 octets two, 4 octets one, a text two (the bit where it begins, its length).
     marks
         What happens at a path; "" is the whole message.
+    native
+        Instruction by name of the types that have one.
     """
-    made = _Flattened(types, columns, marks)
+    made = _Flattened(types, columns, marks, native)
     made.marked("", Code("type", of=name))
     made.put(_END)
     unused = (set(columns) | set(marks)) - made.seen
     if unused:
         raise ValueError(f"{name} has no field {', '.join(sorted(unused))}")
-    return np.array(made.code, np.int32)
+    return (np.array(made.code, np.int64) & 0xFFFF_FFFF).astype(np.uint32).view(np.int32)
 
 
 class _Flattened:
     """Instructions so far."""
 
-    def __init__(self, types: Types, columns: dict[str, int], marks: dict[str, Mark]) -> None:
+    def __init__(
+        self, types: Types, columns: dict[str, int], marks: dict[str, Mark], native: dict[str, int]
+    ) -> None:
         self.types = types
         self.columns = columns
         self.marks = marks
+        self.native = native
         self.code: list[list[int]] = []
         self.seen: set[str] = set()
 
@@ -158,12 +172,10 @@ class _Flattened:
             case "type":
                 self._type(path, code.of, column)
             case _:
-                raise ValueError(f"{path}: {code.kind} has no instruction")
+                self.put(_OPEN_TYPE)
 
     def _type(self, path: str, name: str, column: int) -> None:
-        native = {
-            "Position3D": _POSITION, "PositionOffsetLLV": _OFFSET, "ParticipantData": _PARTICIPANT,
-        }.get(name)  # fmt: skip
+        native = self.native.get(name)
         if native is not None and (name != "ParticipantData" or column >= 0):
             self.put(native, column=column)
             return
@@ -220,7 +232,7 @@ def run(
     lat0 = lon0 = up0 = ABSENT
     row = register[0]
     while True:
-        op, bits, top = code[pc, 0], code[pc, 1], code[pc, 2]
+        op, bits, top = code[pc, 0], code[pc, 1], int(code[pc, 2]) & 0xFFFF_FFFF
         add, column, to = code[pc, 3], code[pc, 4], code[pc, 5]
         pc += 1
         if op == _NUMBER:
@@ -301,7 +313,10 @@ def run(
                 row[column], row[column + 1], row[column + 2] = lat, lon, up
                 lat0, lon0, up0 = lat, lon, up
         elif op == _OCTETS:
-            if column >= 0:
+            if column >= 0 and bits == 32:
+                low, p = take(buf, p, end, 32)
+                row[column] = np.int32(low)
+            elif column >= 0:
                 high, p = take(buf, p, end, 32)
                 low, p = take(buf, p, end, 32)
                 row[column], row[column + 1] = np.int32(high), np.int32(low)
@@ -333,6 +348,9 @@ def run(
             row[column] = np.int32(p - start)
         elif op == _PARTICIPANT:
             p = participant(buf, p, end, lat0, lon0, up0, register, 0)
+        elif op == _OPEN_TYPE:
+            octets, p = length(buf, p, end)
+            p = skip(p, end, 8 * octets)
         else:
             return p, n
 

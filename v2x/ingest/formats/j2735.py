@@ -1,8 +1,8 @@
 """SAE J2735 (format ``j2735``): safety messages, signals and maps of North American roads.
 
 A payload is one UPER MessageFrame. `v2x.ingest.j2735` has the frame and the BSM,
-`v2x.ingest.j2735_types` the other messages and how sure each layout is, `v2x.ingest.j2735_rows`
-what the numbers mean.
+`v2x.ingest.j2735_types` the other messages and how sure each layout is; `v2x.ingest.j2735_rows` and
+`v2x.ingest.j2735_units` have what the numbers of one and the others mean.
 
 =======  ========================================  ============================================
 message  observations                              readings
@@ -36,8 +36,9 @@ from v2x.columns import I8, U1
 from v2x.frames import FrameBatch
 from v2x.ingest.decoded import Decoded, Reject
 from v2x.ingest.j2735 import IDENT, WIRE, open_frames, read_vehicles
-from v2x.ingest.j2735_rows import Told, vehicles
-from v2x.ingest.j2735_types import BSM, MAP, NAMES, PSM, SDSM, SPAT, TYPES
+from v2x.ingest.j2735_rows import vehicles
+from v2x.ingest.j2735_told import Told, tell
+from v2x.ingest.j2735_types import BSM, NAMES, PSM, SDSM, TYPES
 from v2x.ingest.uper_plain import Plain, Reader, RefusedError, read, write
 from v2x.observations import Observations, ident_of
 from v2x.readings import Readings
@@ -49,9 +50,10 @@ _MOST_NAMES = 65_536
 
 @dataclass(slots=True)
 class J2735State:
-    """Hash and text by temporary id, a cache: no frame needs another."""
+    """Hash and text by temporary id, and of the others' identities: no frame needs another."""
 
     names: dict[int, tuple[int, str]] = field(default_factory=dict)
+    told: Told = field(default_factory=Told)
 
     def __reduce__(self) -> tuple[type["J2735State"], tuple[()]]:
         return J2735State, ()
@@ -110,7 +112,9 @@ class J2735:
         others = np.flatnonzero((code == 0) & (message != BSM))
         counts: dict[str, int] = {}
         if others.size:
-            seen, said, counts = _others(batch, sensors, others, message, start, code, idents)
+            seen, said, counts = tell(
+                batch, sensors, others, message, start, code, state.told, idents
+            )
             rows, told = _merged(rows, seen), _merged(told, said)
         _fold(code, rows, told)
         return Decoded(rows, told, code, idents, counts=counts)
@@ -154,34 +158,6 @@ def encode_j2735(message: int, value: Plain) -> bytes:
     """
     octets = write(NAMES[message], value, TYPES)
     return write("MessageFrame", {"messageId": message, "value": octets}, TYPES)
-
-
-def _others(
-    batch: FrameBatch, sensors: SensorTable, frames: I8, message: I8, start: I8, code: U1,
-    idents: dict[int, str],
-) -> tuple[Observations, Readings, dict[str, int]]:  # fmt: skip
-    """Rows of the messages of `frames`, which are no BSM; the code of those that are none."""
-    told = Told(sensors)
-    for i in frames.tolist():
-        value = batch.buf[start[i] : batch.off[i + 1]].tobytes()
-        recv = int(batch.recv_ns[i])
-        base = {"frame": i, "t_ns": recv, "recv_ns": recv, "sensor": int(batch.sensor[i])}
-        before = len(told.seen), len(told.said)
-        try:
-            match int(message[i]):
-                case number if number == PSM:
-                    told.person(value, base)
-                case number if number == SDSM:
-                    told.objects(value, base)
-                case number if number == SPAT:
-                    told.phases(read(NAMES[SPAT], value, TYPES), base)
-                case _:
-                    told.geometry(value, read(NAMES[MAP], value, TYPES), base)
-        except RefusedError as refused:
-            code[i] = refused.reject
-            del told.seen[before[0] :], told.said[before[1] :]
-    idents |= told.idents
-    return *told.rows(), told.counts
 
 
 def _merged(one: Any, other: Any) -> Any:
