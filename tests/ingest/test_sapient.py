@@ -53,7 +53,9 @@ def seen(location=None, bearing=None, **more):
 def decode(payloads, row=S, table=TABLE):
     fmt = format_named("sapient")
     n = len(payloads)
-    return fmt.decode(FrameBatch.of("sapient", payloads, [row] * n, [T] * n), table, None)
+    return fmt.decode(
+        FrameBatch.of("sapient", payloads, [row] * n, [T] * n), table, fmt.new_state()
+    )
 
 
 def one(payload, row=S):

@@ -163,7 +163,7 @@ class _Reader:
         elif kind == "float":
             value = _FLOAT.unpack_from(self.data, at)[0]
         elif kind == "string":
-            value = _text(self.data[at:stop])
+            value = text_of_bytes(self.data[at:stop])
         elif kind == "bytes":
             value = self.data[at:stop]
         elif kind == "bool":
@@ -197,7 +197,8 @@ def _signed(raw: int, bits: int) -> int:
     return raw - (1 << bits) if raw >> (bits - 1) else raw
 
 
-def _text(raw: bytes) -> str:
+def text_of_bytes(raw: bytes) -> str:
+    """Text of UTF-8, or else of GB 18030."""
     try:
         return raw.decode()
     except UnicodeDecodeError:

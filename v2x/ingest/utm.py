@@ -6,6 +6,8 @@ accuracy of a few nanometers", 2011, equations 10 to 15 and 35): below a millime
 
 import math
 
+from v2x.jit import kernel
+
 _A, _F = 6_378_137.0, 1 / 298.257223563
 _N = _F / (2 - _F)
 _RECTIFYING = _A / (1 + _N) * (1 + _N**2 / 4 + _N**4 / 64)
@@ -24,6 +26,7 @@ _DELTA = (
 )
 
 
+@kernel
 def from_utm(east: float, north: float, zone: int, south: bool) -> tuple[float, float]:
     """Latitude and longitude in degrees of a UTM position in metres.
 
@@ -36,10 +39,12 @@ def from_utm(east: float, north: float, zone: int, south: bool) -> tuple[float, 
         return math.nan, math.nan
     xi, eta = y / (_SCALE * _RECTIFYING), x / (_SCALE * _RECTIFYING)
     xi_, eta_ = xi, eta
-    for j, beta in enumerate(_BETA, 1):
-        xi_ -= beta * math.sin(2 * j * xi) * math.cosh(2 * j * eta)
-        eta_ -= beta * math.cos(2 * j * xi) * math.sinh(2 * j * eta)
+    for j in range(1, 5):
+        xi_ -= _BETA[j - 1] * math.sin(2 * j * xi) * math.cosh(2 * j * eta)
+        eta_ -= _BETA[j - 1] * math.cos(2 * j * xi) * math.sinh(2 * j * eta)
     chi = math.asin(math.sin(xi_) / math.cosh(eta_))
-    lat = chi + sum(delta * math.sin(2 * j * chi) for j, delta in enumerate(_DELTA, 1))
+    lat = chi
+    for j in range(1, 5):
+        lat += _DELTA[j - 1] * math.sin(2 * j * chi)
     lon = math.degrees(math.atan2(math.sinh(eta_), math.cos(xi_))) + 6 * zone - 183
     return math.degrees(lat), (lon + 180.0) % 360.0 - 180.0
