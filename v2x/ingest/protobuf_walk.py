@@ -50,7 +50,7 @@ class Mark(NamedTuple):
 
     Attributes
     ----------
-    count
+    counted
         Column that counts how often it came.
     exclusive
         Column that takes the field's number, and the one below which those behind it are blanked
@@ -59,7 +59,7 @@ class Mark(NamedTuple):
         Its own columns (from, below), `OWN` at most.
     """
 
-    count: int = -1
+    counted: int = -1
     exclusive: tuple[int, int] = (-1, -1)
     drops: bool = False
     element: tuple[int, int] = (-1, -1)
@@ -116,8 +116,8 @@ def table_of(
         if path in endless and field.type == name:
             here, mark = path, marks.get(path, Mark())
         made[_OP], made[_TO] = _MESSAGE, state(field.type, here)
-        if mark.count >= 0:
-            made[_OP], made[_COLUMN] = _COUNT, mark.count
+        if mark.counted >= 0:
+            made[_OP], made[_COLUMN] = _COUNT, mark.counted
         elif mark.exclusive[0] >= 0:
             made[_OP], (made[_COLUMN], made[_BELOW]) = _EXCLUSIVE, mark.exclusive
         elif mark.element[0] >= 0:

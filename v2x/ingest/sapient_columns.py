@@ -73,7 +73,7 @@ def _marks() -> dict[str, Mark]:
         _CLASSES: Mark(element=(CLASS, CLASS + 3)),
         SUB_CLASSES: Mark(element=(CLASS, CLASS + 3)),
         "status_report.status": Mark(element=(OWN, OWN + 4)),
-        "status_report.obscuration": Mark(count=REGIONS),
+        "status_report.obscuration": Mark(counted=REGIONS),
         "registration.node_definition": Mark(element=(OWN, OWN + 1)),
     }
     for field in SCHEMA["SapientMessage"].values():

@@ -330,7 +330,7 @@ def _foreign(buf: U1, row: I8) -> bool:
     foreign = False
     for p in range(row[ZONE], row[ZONE + 1]):
         foreign |= buf[p] >= 0x80
-    return foreign
+    return bool(foreign)
 
 
 @kernel
