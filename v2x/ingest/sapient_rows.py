@@ -62,7 +62,7 @@ from v2x.ingest.sapient_columns import (
 from v2x.ingest.texts import MOST_BYTES, Spans, slot_of_text
 from v2x.ingest.timestamps import FUTURE_NS, PAST_NS, SECOND
 from v2x.ingest.utm import from_utm
-from v2x.jit import kernel
+from v2x.jit import borrowed, kernel
 from v2x.observations import Flag, Model
 from v2x.readings import Name
 
@@ -165,22 +165,27 @@ def read_messages(
     buf u1 padded, off (frames + 1,), sensor, recv_ns (frames,) of the whole poll. Identities of
     rows are slots; code is set, `PLAIN` for what is to be read otherwise.
     """
+    # Behind one pointer each: counting references to their sixty arrays at every call in here cost
+    # more than walking the message.
+    held, texts, rows = borrowed(it), borrowed(spans), borrowed(seen)
+    facts, rest, places = borrowed(said), borrowed(loose), borrowed(sites)
     k = m = 0
-    loose.first[0] = 0
+    rest.first[0] = 0
     for j in range(code.shape[0]):
         i = first + j
-        a, end = off[i], off[i + 1]
-        at, why = _body(buf, a, end)
+        n, end = 0, off[i + 1]
+        at, why = _body(buf, off[i], end)
         if why == _OK:
-            why, n = walk(table, buf, at, end, it)
+            why, n = walk(table, buf, at, end, held)
             if why == _SHORT and (at == end or buf[at] != 0x0A):
                 why = _BAD_MAGIC
-            if why == _OK and it.register[CONTENT] == 0:
-                named = it.register[STAMPED] != 0 or it.register[NODE] >= 0
+            if why == _OK and held.register[CONTENT] == 0:
+                named = held.register[STAMPED] != 0 or held.register[NODE] >= 0
                 why = _UNKNOWN if named else _BAD_MAGIC
         if why == _OK:
-            why, k, m = _tell(buf, i, n, recv_ns[i], sensor[i], sites, it, spans, seen, k, said, m,
-                              loose)  # fmt: skip
+            why, k, m = _tell(
+                buf, i, n, recv_ns[i], sensor[i], places, held, texts, rows, k, facts, m, rest
+            )
         code[j] = why
     return k, m
 
@@ -259,7 +264,7 @@ def _tell(
 
 @kernel
 def _long(row: I8, column: int) -> bool:
-    return row[column + 1] - row[column] > MOST_BYTES
+    return bool(row[column + 1] - row[column] > MOST_BYTES)
 
 
 @kernel
