@@ -48,6 +48,10 @@ def _runtime() -> Callable[[Sequence[bytes]], int]:
 
 WIRES = (
     Wire(
-        "sapient-detection", "sapient", _reports, peer=Peer("sapient-msg", "sapient-msg", _runtime)
+        "sapient-detection",
+        "sapient",
+        _reports,
+        floor=5e5,
+        peer=Peer("sapient-msg", "sapient-msg", _runtime),
     ),
 )
