@@ -46,9 +46,10 @@ def test_ours(benchmark):
     benchmark.group = f"sapient, {FRAMES} detection reports"
     payloads, recv = reports(FRAMES), [T] * FRAMES
     decoder = format_named("sapient")
+    state = decoder.new_state()
 
     def poll():
-        return decoder.decode(FrameBatch.of("sapient", payloads, [0] * FRAMES, recv), TABLE, None)
+        return decoder.decode(FrameBatch.of("sapient", payloads, [0] * FRAMES, recv), TABLE, state)
 
     made = poll().observations
     assert len(made) == FRAMES

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2x.columns import I8, U1
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 U8 = NDArray[np.uint64]
 
@@ -43,7 +43,7 @@ _POSITIVE = np.uint64(0x7FFF_FFFF_FFFF_FFFF)
 _EIGHT = np.uint64(8)
 
 
-@kernel
+@uncounted
 def _mix(v: U8, a: int, b: int, c: int, d: int, x: int, y: int) -> None:
     """Mix two words of the message into four of the state (RFC 7693, 3.1)."""
     v[a] = v[a] + v[b] + x
@@ -60,7 +60,7 @@ def _mix(v: U8, a: int, b: int, c: int, d: int, x: int, y: int) -> None:
     v[b] = (w >> np.uint64(63)) | (w << np.uint64(1))
 
 
-@kernel
+@uncounted
 def _compress(h: U8, v: U8, m: U8, behind: int, last: bool) -> None:
     """Take one block into `h` (8,); v, m (16,) scratch and block, `behind` bytes so far."""
     for i in range(8):
@@ -82,7 +82,7 @@ def _compress(h: U8, v: U8, m: U8, behind: int, last: bool) -> None:
         h[i] ^= v[i] ^ v[i + 8]
 
 
-@kernel
+@uncounted
 def _digest(buf: U1, at: int, end: int, h: U8, v: U8, m: U8) -> int:
     """Identity hash of ``buf[at:end]``."""
     for i in range(8):
@@ -102,7 +102,7 @@ def _digest(buf: U1, at: int, end: int, h: U8, v: U8, m: U8) -> int:
             return int(np.int64(h[0] & _POSITIVE))
 
 
-@kernel
+@uncounted
 def _digests(buf: U1, ends: I8, work: U8, out: I8) -> None:
     """Identity hashes (n,) of texts that lie back to back in `buf`; work (3, 16) scratch."""
     at = 0

@@ -33,7 +33,7 @@ from v2x.ingest.uper import (
     skip,
     take,
 )
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 ABSENT = -1 << 31
 
@@ -51,7 +51,7 @@ _TRAILING, _OVERSIZE = int(Reject.TRAILING_DATA), int(Reject.OVERSIZE)
 _UNKNOWN_MESSAGE = int(Reject.UNKNOWN_MESSAGE)
 
 
-@kernel
+@uncounted
 def open_frames(buf: U1, off: I8, message: I8, start: I8, code: U1) -> None:
     """Find the value of every frame, which ends where its frame ends.
 
@@ -83,7 +83,7 @@ def open_frames(buf: U1, off: I8, message: I8, start: I8, code: U1) -> None:
             message[i], start[i], code[i] = number, at, _OK
 
 
-@kernel
+@uncounted
 def _core(buf: U1, p: int, end: int, row: I8) -> int:
     """Core of a BSM into a wire row; the next position."""
     p = skip(p, end, 7)
@@ -114,7 +114,7 @@ def _core(buf: U1, p: int, end: int, row: I8) -> int:
     return p
 
 
-@kernel
+@uncounted
 def _events(buf: U1, p: int, end: int, row: I8) -> None:
     """Event bits of a vehicle safety extension."""
     head, p = take(buf, p, end, 5)
@@ -124,7 +124,7 @@ def _events(buf: U1, p: int, end: int, row: I8) -> None:
             row[EVENTS] = value
 
 
-@kernel
+@uncounted
 def _alerts(buf: U1, p: int, end: int, row: I8) -> None:
     """Siren and response type of a special vehicle extension."""
     head, p = take(buf, p, end, 4)
@@ -145,7 +145,7 @@ def _alerts(buf: U1, p: int, end: int, row: I8) -> None:
             row[RESPONSE] = response
 
 
-@kernel
+@uncounted
 def _safety_message(buf: U1, p: int, end: int, row: I8) -> int:
     """One BSM into a wire row; the position behind it, or the first fault."""
     row[EVENTS] = row[SIREN] = row[RESPONSE] = ABSENT
@@ -176,7 +176,7 @@ def _safety_message(buf: U1, p: int, end: int, row: I8) -> int:
     return finished(buf, p, end)
 
 
-@kernel
+@uncounted
 def read_vehicles(buf: U1, off: I8, message: I8, start: I8, wire: I8, frame: I8, code: U1) -> int:
     """Wire rows of all BSM; how many there are.
 

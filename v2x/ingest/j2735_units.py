@@ -66,7 +66,7 @@ from v2x.ingest.timestamps import FUTURE_NS, PAST_NS, civil_ns, nearest
 from v2x.ingest.timestamps import HOUR as HOUR_NS
 from v2x.ingest.timestamps import MINUTE as MINUTE_NS
 from v2x.ingest.uper import FAULT, VALUE_RANGE, finished, ranged, take
-from v2x.jit import kernel
+from v2x.jit import uncounted
 from v2x.observations import Flag, Kind
 from v2x.readings import Name
 
@@ -119,7 +119,7 @@ class Loose(NamedTuple):
     enu: F8
 
 
-@kernel
+@uncounted
 def read_units(
     programs: Programs, buf: U1, off: I8, message: I8, start: I8, frames: I8, sensor: I4,
     recv_ns: I8, noise: Noise, scratch: Scratch, slots: Slots, seen: ObservationOut,
@@ -166,7 +166,7 @@ def read_units(
     return k, m
 
 
-@kernel
+@uncounted
 def _known(lat: int, lon: int) -> bool:
     """Whether coordinates are a place, and not where encoders without a fix drift."""
     return (
@@ -174,19 +174,19 @@ def _known(lat: int, lon: int) -> bool:
     )
 
 
-@kernel
+@uncounted
 def _node_slot(slots: Slots, row: I4, tag: int, phase: int) -> int:
     region = 0 if row[REGION] == ABSENT else int(row[REGION]) + 1
     return slot_of(slots, (tag << 32) | region, int(row[NODE]), phase)
 
 
-@kernel
+@uncounted
 def _sender_slot(slots: Slots, row: I4, tag: int) -> int:
     octets = int(row[SENDER]) & 0xFFFF_FFFF
     return slot_of(slots, (tag << 32) | octets, 0, 0) if octets else -1
 
 
-@kernel
+@uncounted
 def _in_minute(ms: int, recv: int) -> tuple[int, int]:
     """Event time of milliseconds in the minute, and its flags."""
     if not 0 <= ms < SEC_MARK_TOP:
@@ -195,7 +195,7 @@ def _in_minute(ms: int, recv: int) -> tuple[int, int]:
     return t_ns, (_TIME_SUSPECT if t_ns - recv > FUTURE_NS or recv - t_ns > PAST_NS else 0)
 
 
-@kernel
+@uncounted
 def _dated(row: I4, recv: int) -> tuple[int, int]:
     """Event time of a date and time of which any part may be missing, and its flags."""
     ms = row[STAMP]
@@ -213,7 +213,7 @@ def _dated(row: I4, recv: int) -> tuple[int, int]:
     return t_ns, (_TIME_SUSPECT if t_ns - recv > FUTURE_NS or recv - t_ns > PAST_NS else 0)
 
 
-@kernel
+@uncounted
 def _tell_signals(
     wire: I4, rows: int, recv: int, s: int, slots: Slots, said: ReadingOut, m: int
 ) -> int:
@@ -238,7 +238,7 @@ def _tell_signals(
     return m
 
 
-@kernel
+@uncounted
 def _keep_content(buf: U1, p: int, end: int, m: int, loose: Loose) -> None:
     """Note a MAP whose readings begin at row `m`, and its bits but for time and revision.
 
@@ -258,7 +258,7 @@ def _keep_content(buf: U1, p: int, end: int, m: int, loose: Loose) -> None:
     loose.told[0] = one + 1
 
 
-@kernel
+@uncounted
 def _tell_map(
     wire: I4, rows: int, recv: int, s: int, slots: Slots, said: ReadingOut, m: int
 ) -> int:
@@ -273,7 +273,7 @@ def _tell_map(
     return m
 
 
-@kernel
+@uncounted
 def _ellipse(row: I4, floor: float) -> tuple[float, float, float]:
     """EE, EN, NN of an accuracy ellipse; `floor` is the sensor's own sd, NaN unknown."""
     a = b = np.nan
@@ -288,7 +288,7 @@ def _ellipse(row: I4, floor: float) -> tuple[float, float, float]:
     return a * a * s * s + b * b * c * c, (a * a - b * b) * s * c, a * a * c * c + b * b * s * s
 
 
-@kernel
+@uncounted
 def _motion(row: I4) -> tuple[float, float]:
     """East and north m/s; 0 for a slow one without a heading, else NaN where unknown."""
     v = np.nan if row[SPEED] == SPEED_NONE else row[SPEED] * 0.02
@@ -299,7 +299,7 @@ def _motion(row: I4) -> tuple[float, float]:
     return v * math.sin(angle), v * math.cos(angle)
 
 
-@kernel
+@uncounted
 def _tell_person(
     row: I4, recv: int, s: int, noise: Noise, slots: Slots, seen: ObservationOut, k: int
 ) -> int:
@@ -326,7 +326,7 @@ def _tell_person(
     return k + 1
 
 
-@kernel
+@uncounted
 def _stand(lat: float, lon: float, height: float, consts: F8) -> None:
     """Constants of a local frame, as `v2x.geodesy.Tile.consts` has them."""
     t = lat * (math.pi / 180.0)
@@ -336,7 +336,7 @@ def _stand(lat: float, lon: float, height: float, consts: F8) -> None:
     consts[4], consts[5] = (n + height) * c, (n * (1.0 - E2) + height) * s
 
 
-@kernel
+@uncounted
 def _tell_objects(
     programs: Programs, buf: U1, p: int, end: int, recv: int, s: int, noise: Noise,
     scratch: Scratch, slots: Slots, seen: ObservationOut, k: int, said: ReadingOut, m: int,
@@ -403,7 +403,7 @@ def _tell_objects(
     return p, k, m
 
 
-@kernel
+@uncounted
 def _tell_object(
     row: I4, t_ns: int, ee: float, en: float, nn: float, s: int, noise: Noise,
     seen: ObservationOut, k: int,

@@ -29,7 +29,7 @@ from v2x.columns import F8, I4, I8, U1
 from v2x.ingest.decoded import Reject
 from v2x.ingest.interning import u8
 from v2x.ingest.protobuf import MOST_DEPTH, MOST_FIELDS, Field, Schema
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 WIDE = 24
 """Field numbers below are looked up; a schema with others is refused."""
@@ -168,7 +168,7 @@ class Walk(NamedTuple):
         )  # fmt: skip
 
 
-@kernel
+@uncounted
 def _varint(buf: U1, at: int, end: int) -> tuple[int, int]:
     """Number of up to 64 bits at `at` and the place behind it, or minus a reject code."""
     value = shift = 0
@@ -184,7 +184,7 @@ def _varint(buf: U1, at: int, end: int) -> tuple[int, int]:
     return 0, -_SHORT
 
 
-@kernel
+@uncounted
 def _four(buf: U1, at: int) -> int:
     """Little-endian number of 4 bytes."""
     b = np.uint64(at)
@@ -197,13 +197,13 @@ def _four(buf: U1, at: int) -> int:
     return int(np.int64(w))
 
 
-@kernel
+@uncounted
 def _whole(raw: int) -> int:
     """Two's complement of the low 32 bits."""
     return ((raw & 0xFFFF_FFFF) ^ 0x8000_0000) - 0x8000_0000
 
 
-@kernel
+@uncounted
 def walk(table: I4, buf: U1, at: int, end: int, it: Walk) -> tuple[int, int]:
     """Walk the message in ``buf[at:end]``: (reject code, wire rows).
 

@@ -3,6 +3,8 @@
 The rules are those of `v2x.ingest.sapient_plain`, which reads what this does not: a text of more
 than `MOST_BYTES`, or a state or UTM zone that is not ASCII. Identities are slots of
 `v2x.ingest.texts`; heights above the geoid and kinds are left to `v2x.ingest.formats.sapient`.
+
+A long file: every content reads its place, time and texts alike.
 """
 
 import math
@@ -62,7 +64,7 @@ from v2x.ingest.sapient_columns import (
 from v2x.ingest.texts import MOST_BYTES, Spans, slot_of_text
 from v2x.ingest.timestamps import FUTURE_NS, PAST_NS, SECOND
 from v2x.ingest.utm import from_utm
-from v2x.jit import borrowed, kernel
+from v2x.jit import uncounted
 from v2x.observations import Flag, Model
 from v2x.readings import Name
 
@@ -155,7 +157,7 @@ class Loose(NamedTuple):
     counts: I8
 
 
-@kernel
+@uncounted
 def read_messages(
     table: I4, buf: U1, off: I8, first: int, sensor: I4, recv_ns: I8, sites: Sites, it: Walk,
     spans: Spans, seen: DetectionOut, said: ReadingOut, loose: Loose, code: U1,
@@ -165,32 +167,28 @@ def read_messages(
     buf u1 padded, off (frames + 1,), sensor, recv_ns (frames,) of the whole poll. Identities of
     rows are slots; code is set, `PLAIN` for what is to be read otherwise.
     """
-    # Behind one pointer each: counting references to their sixty arrays at every call in here cost
-    # more than walking the message.
-    held, texts, rows = borrowed(it), borrowed(spans), borrowed(seen)
-    facts, rest, places = borrowed(said), borrowed(loose), borrowed(sites)
     k = m = 0
-    rest.first[0] = 0
+    loose.first[0] = 0
     for j in range(code.shape[0]):
         i = first + j
         n, end = 0, off[i + 1]
         at, why = _body(buf, off[i], end)
         if why == _OK:
-            why, n = walk(table, buf, at, end, held)
+            why, n = walk(table, buf, at, end, it)
             if why == _SHORT and (at == end or buf[at] != 0x0A):
                 why = _BAD_MAGIC
-            if why == _OK and held.register[CONTENT] == 0:
-                named = held.register[STAMPED] != 0 or held.register[NODE] >= 0
+            if why == _OK and it.register[CONTENT] == 0:
+                named = it.register[STAMPED] != 0 or it.register[NODE] >= 0
                 why = _UNKNOWN if named else _BAD_MAGIC
         if why == _OK:
             why, k, m = _tell(
-                buf, i, n, recv_ns[i], sensor[i], places, held, texts, rows, k, facts, m, rest
+                buf, i, n, recv_ns[i], sensor[i], sites, it, spans, seen, k, said, m, loose
             )
         code[j] = why
     return k, m
 
 
-@kernel
+@uncounted
 def _body(buf: U1, at: int, end: int) -> tuple[int, int]:
     """Where the message of a frame begins, behind its length or not; reject code."""
     size = end - at
@@ -208,7 +206,7 @@ def _body(buf: U1, at: int, end: int) -> tuple[int, int]:
     return at, _OK
 
 
-@kernel
+@uncounted
 def _tell(
     buf: U1, i: int, n: int, recv: int, s: int, sites: Sites, it: Walk, spans: Spans,
     seen: DetectionOut, k: int, said: ReadingOut, m: int, loose: Loose,
@@ -262,19 +260,19 @@ def _tell(
     return why, k, m
 
 
-@kernel
+@uncounted
 def _long(row: I8, column: int) -> bool:
     return bool(row[column + 1] - row[column] > MOST_BYTES)
 
 
-@kernel
+@uncounted
 def _slot(spans: Spans, scheme: int, buf: U1, row: I8, column: int) -> int:
     """Slot of the text in two columns, -1 where it is empty."""
     at, end = row[column], row[column + 1]
     return slot_of_text(spans, scheme, 0, buf, at, end) if end > at else -1
 
 
-@kernel
+@uncounted
 def _time(row: I8, recv: int) -> tuple[int, int]:
     """Event time and its flags."""
     seconds, nanos = row[SECONDS], row[NANOS]
@@ -286,13 +284,13 @@ def _time(row: I8, recv: int) -> tuple[int, int]:
     return t_ns, (_TIME_SUSPECT if t_ns - recv > FUTURE_NS or recv - t_ns > PAST_NS else 0)
 
 
-@kernel
+@uncounted
 def _blank(byte: int) -> bool:
     """Whether a byte is white space as Python's ``str.strip`` has it."""
     return byte == 0x20 or 9 <= byte <= 13 or 0x1C <= byte <= 0x1F
 
 
-@kernel
+@uncounted
 def _lost(buf: U1, at: int, end: int) -> int:
     """1 for the state "lost" or "object lost", 0 for another, -1 where only Python can say."""
     for p in range(at, end):
@@ -314,18 +312,18 @@ def _lost(buf: U1, at: int, end: int) -> int:
     return 1
 
 
-@kernel
+@uncounted
 def _within(value: float, low: float, high: float) -> float:
     return value if low <= value <= high else np.nan
 
 
-@kernel
+@uncounted
 def _larger(a: float, b: float) -> float:
     """The larger of two numbers either of which may be NaN."""
     return a if b != b or a > b else b
 
 
-@kernel
+@uncounted
 def _foreign(buf: U1, row: I8) -> bool:
     """Whether a UTM zone is a text that only Python can read."""
     if row[UNIT] != UTM:
@@ -338,7 +336,7 @@ def _foreign(buf: U1, row: I8) -> bool:
     return bool(foreign)
 
 
-@kernel
+@uncounted
 def _zone(buf: U1, at: int, end: int, lat: float, lon: float) -> tuple[int, bool]:
     """UTM zone and whether it lies south, of a text or else of the sensor's place; (0, False)."""
     while at < end and _blank(u8(buf, at)):
@@ -362,7 +360,7 @@ def _zone(buf: U1, at: int, end: int, lat: float, lon: float) -> tuple[int, bool
     return int((lon + 180.0) % 360.0 // 6.0) + 1, lat < 0.0
 
 
-@kernel
+@uncounted
 def _pair(buf: U1, it: Walk, s: int, sites: Sites) -> tuple[float, float]:
     """Latitude and longitude of a location, NaN where it is no place on the globe."""
     row = it.register
@@ -380,7 +378,7 @@ def _pair(buf: U1, it: Walk, s: int, sites: Sites) -> tuple[float, float]:
     return lat, lon
 
 
-@kernel
+@uncounted
 def _tell_detection(
     buf: U1, n: int, t_ns: int, flags: int, s: int, sites: Sites, it: Walk, spans: Spans,
     seen: DetectionOut, k: int, loose: Loose,
@@ -451,7 +449,7 @@ def _tell_detection(
     return _OK, k + 1
 
 
-@kernel
+@uncounted
 def _confidence(it: Walk, r: int, default: float) -> float:
     """Confidence of the class in wire row `r`."""
     if it.rows[r, 1] == UNSURE:
@@ -460,7 +458,7 @@ def _confidence(it: Walk, r: int, default: float) -> float:
     return value if 0.0 <= value <= 1.0 else 0.0
 
 
-@kernel
+@uncounted
 def _classes(buf: U1, n: int, it: Walk, spans: Spans, loose: Loose, k: int) -> int:
     """Chain of the most confident class and sub-classes of observation `k`: how many, or -1.
 
@@ -492,7 +490,7 @@ def _classes(buf: U1, n: int, it: Walk, spans: Spans, loose: Loose, k: int) -> i
     return links
 
 
-@kernel
+@uncounted
 def _tell_status(
     buf: U1, i: int, n: int, t_ns: int, recv: int, s: int, sites: Sites, it: Walk, spans: Spans,
     said: ReadingOut, m: int, loose: Loose,
@@ -528,7 +526,7 @@ def _tell_status(
     return _OK, m
 
 
-@kernel
+@uncounted
 def classify(n: int, loose: Loose, kinds: U1, weights: F8, kind: U1, kind_conf: F4) -> None:
     """Kind and confidence of n observations, by the deepest class whose text has a kind.
 

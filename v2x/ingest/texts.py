@@ -15,7 +15,7 @@ import numpy as np
 from v2x.columns import B1, I4, I8, U1
 from v2x.ingest.digests import idents_of
 from v2x.ingest.interning import PROBES, mixed, u8
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 MOST_BYTES = 255
 _HEAD = 5
@@ -40,7 +40,7 @@ class Spans(NamedTuple):
     handed: I8
 
 
-@kernel
+@uncounted
 def slot_of_text(spans: Spans, scheme: int, number: int, buf: U1, at: int, end: int) -> int:
     """Slot of the key, a new one where it is not known yet; `number` has 32 bits."""
     fresh = spans.handed[0]
@@ -78,7 +78,7 @@ def slot_of_text(spans: Spans, scheme: int, number: int, buf: U1, at: int, end: 
     return int(fresh)
 
 
-@kernel
+@uncounted
 def _to_hashes(column: I8, hashes: I8, seen: B1) -> None:
     """Hashes for slots in place; slots met are marked in seen (slots,)."""
     for i in range(column.shape[0]):

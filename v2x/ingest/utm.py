@@ -6,7 +6,7 @@ accuracy of a few nanometers", 2011, equations 10 to 15 and 35): below a millime
 
 import math
 
-from v2x.jit import kernel
+from v2x.jit import uncounted
 
 _A, _F = 6_378_137.0, 1 / 298.257223563
 _N = _F / (2 - _F)
@@ -26,7 +26,7 @@ _DELTA = (
 )
 
 
-@kernel
+@uncounted
 def from_utm(east: float, north: float, zone: int, south: bool) -> tuple[float, float]:
     """Latitude and longitude in degrees of a UTM position in metres.
 
