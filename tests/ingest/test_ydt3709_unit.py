@@ -367,6 +367,24 @@ def test_the_detected_type_beats_the_class_but_not_the_duty(detected, vehicle_cl
     assert rows.kind_conf[0] == pytest.approx(0.9 if trusted else own)
 
 
+def test_an_ssm_with_an_event_over_the_pole_is_refused_with_its_participants():
+    value = read_message(RSI).value
+    pole = read_message(SSM).value["sensorPos"] | {"lat": 899_000_000}
+    event = copy.deepcopy(value["rtes"][0])
+    event["eventPos"] = {"offsetLL": {"position-LL6": {"lon": 0, "lat": 8_000_000}}}
+    frames = [
+        ssm([seen_by()], sensorPos=pole, rtes=[one])
+        for one in (
+            event,
+            event | {"eventPos": {"offsetLL": {"position-LL1": {"lon": 0, "lat": 9}}}},
+        )
+    ]
+    made = decode([frames[1], frames[0], frames[1]])
+    assert made.rejects.tolist() == [Reject.OK, Reject.VALUE_RANGE, Reject.OK]
+    assert set(made.observations.frame.tolist()) == {0, 2}
+    assert set(made.readings.frame.tolist()) == {0, 2}
+
+
 def test_participants_of_an_ssm_are_those_of_an_rsm():
     value = read_message(RSM).value
     shared = ssm(

@@ -178,6 +178,11 @@ def decode_messages(
             batch, start, stop, pending, outer, edition, memory.unit, tables, heads, code,
             memory.told, idents, counts,
         )  # fmt: skip
+        refused = pending[~np.isin(code[pending], ACCEPTED)]
+        if refused.size:  # an event off the globe, say: seen only now, behind its objects
+            of_row = np.searchsorted(first, row, "right") - 1
+            made = made.take(~np.isin(of_row, refused))
+            readings = [readings[0].take(~np.isin(message, refused))]
         readings.append(told)
         if len(more):
             made = Observations.concat([made, more])
