@@ -112,6 +112,8 @@ class Why(IntFlag):
     """One of many new identities that one receiver heard at once."""
     TRANSMITTER = 1 << 43
     """One transmitter sends several identities."""
+    WAITING = 1 << 44
+    """Sensors should see what it claims and do not, for too short a time to call it a ghost."""
 
 
 class UasClass(IntEnum):
@@ -175,7 +177,9 @@ class Identities(Columns):
     it and above (below: negative), 0 inside; ``late_s`` seconds after the end of the plan's window,
     before its start negative, 0 within. ``spoof_llr`` log-likelihood that it is not where it
     claims, against that it is. ``uas_class`` `UasClass`, ``standing`` `Standing` of its operator;
-    ``emergency`` 1 where it declares one.
+    ``emergency`` 1 where it declares one. ``claim`` identity that the bits of `Why` on claims are
+    about, also on the track of the object that another track's claim belongs to (-1 none);
+    ``group`` row of the `Groups` that it belongs to (-1 none).
     """
 
     verdict: U1 = column("u1")
@@ -202,6 +206,44 @@ class Identities(Columns):
     uas_class: U1 = column("u1")
     standing: U1 = column("u1")
     emergency: U1 = column("u1")
+    claim: I8 = column("i8", blank=-1)
+    group: I4 = column("i4", blank=-1)
+
+
+class GroupKind(IntEnum):
+    """What makes several tracks or claims one fact."""
+
+    SWARM = 0
+    """Drones that fly together without a plan."""
+    TRANSMITTER = 1
+    """Claims that one transmitter invents."""
+    FLOOD = 2
+    """More new identities at one receiver than are let in."""
+    AREA = 3
+    """Claims that one shift carries off: satellite navigation over an area is disturbed."""
+    CLAIM = 4
+    """One identity that something speaks against, whether or not a track carries it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Groups(Columns):
+    """Tracks or claims that are one fact, one group a row; `Identities.group` names members.
+
+    ``key`` stays while the group lives: of a swarm the id of a track it was founded with.
+    ``sensor`` row of the receiver (-1 none); ``size`` members, or identities refused in a flood;
+    ``lat``, ``lon`` of its middle, degrees; ``radius_m`` of the circle about it; ``value`` what is
+    common: spread of the velocities in m/s, or the shift in m.
+    """
+
+    kind: U1 = column("u1")
+    key: I8 = column("i8", blank=-1)
+    sensor: I4 = column("i4", blank=-1)
+    size: I4 = column("i4")
+    lat: F8 = column("f8")
+    lon: F8 = column("f8")
+    radius_m: F8 = column("f8")
+    value: F8 = column("f8")
+    why: I8 = column("i8")
 
 
 class ZoneKind(IntEnum):
@@ -371,7 +413,8 @@ class Picture:
     `geodetic` (n, 2) lat, lon of each track; `zone_ids` names by zone row; `zones_hash`;
     `idents` text of identity hashes; `velocity` is in `tracks.x`. `residuals` and `looks` are those
     of this slice, `facts` what is known of each sensor (a row each in the order of the table), and
-    `cross` the plots of a second just closed against the paths the other sensors saw.
+    `cross` the plots of a second just closed against the paths the other sensors saw. `groups` are
+    tracks or claims that belong together.
     """
 
     t_ns: int
@@ -391,6 +434,7 @@ class Picture:
     breach: Breach = field(default_factory=Breach.blank)
     stays: Stays = field(default_factory=Stays.blank)
     proximity: Proximity = field(default_factory=Proximity.blank)
+    groups: Groups = field(default_factory=Groups.blank)
     zone_ids: tuple[str, ...] = ()
     plan_ids: tuple[str, ...] = ()
     registry_ns: int = -1

@@ -159,6 +159,9 @@ class Name(IntEnum):
     """Probability class that a position lies outside its containment radius."""
     POSITION_SPLIT_M = 132
     """Largest distance between the positions that a receiver gives by single constellations."""
+    PILOT_BEARING = 133
+    """Azimuth, rad clockwise from true north, at which a direction finder hears the controller of
+    the drone in ``ident``."""
 
 
 @dataclass(frozen=True, slots=True)

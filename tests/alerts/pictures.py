@@ -20,6 +20,7 @@ from v2x.observations import Kind, ident_of
 from v2x.picture import (
     ClaimStatus,
     Devices,
+    Groups,
     Heights,
     Identities,
     Inside,
@@ -77,6 +78,7 @@ def drone(**given: Any) -> dict[str, Any]:
         "approval_zone": "", "pilot": (np.nan, np.nan), "kind_prob": 0.9, "why": 0,
         "named": None, "lateral": np.nan, "vertical": np.nan, "late_s": np.nan, "emergency": 0,
         "approval_agl": 120.0, "uas_class": UasClass.UNKNOWN,
+        "llr": np.nan, "about": None, "group": -1,
     }  # fmt: skip
     unknown = set(given) - set(row)
     assert not unknown, unknown
@@ -97,6 +99,7 @@ def picture(
     watching: float = -3600.0,
     plans: tuple[str, ...] = ("P-17",),
     registry: float | None = None,
+    groups: Groups | None = None,
 ) -> Picture:
     """A picture at `t_s`.
 
@@ -155,6 +158,9 @@ def picture(
         deviation_m=np.array([(r["lateral"], r["vertical"]) for r in rows]).reshape(-1, 2),
         late_s=col("late_s"), approval_agl_m=col("approval_agl"), uas_class=col("uas_class"),
         pilot_lat=[p[0] for p in col("pilot")], pilot_lon=[p[1] for p in col("pilot")],
+        pilot_source=np.isfinite([p[0] for p in col("pilot")]), pilot_sd=30.0,
+        spoof_llr=col("llr"), group=col("group"),
+        claim=[hashed(r["ident"] if r["about"] is None else r["about"]) for r in rows],
     )  # fmt: skip
     pairs = sorted(
         (row, names.index(zone), p, *more) for row, zone, p, *more in inside if zone in names
@@ -188,6 +194,7 @@ def picture(
         ),
         inside=made_inside, devices=devices, readings=latest, zone_ids=tuple(names), idents=texts,
         zones_hash="z0", plan_ids=plans, registry_ns=-1 if registry is None else ns(registry),
+        groups=Groups.blank() if groups is None else groups,
     )  # fmt: skip
 
 

@@ -528,7 +528,7 @@ def test_the_whole_record_of_a_dark_drone_inside_a_prohibited_zone() -> None:
         ],
         "evidence": [{"kind": "radar"}],
         "time_to_breach_s": {"earliest": 0.0, "expected": 0.0, "latest": 0.0},
-        "pilot": {"lat": 39.12, "lon": 117.34, "source": "remote_id"},
+        "pilot": {"lat": 39.12, "lon": 117.34, "sd_m": 30.0, "source": "remote_id"},
         "v2x": {"version": "1.0", "config_hash": "c0", "zones_hash": "z0"},
     }  # fmt: skip
     assert text == {

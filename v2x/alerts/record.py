@@ -16,10 +16,16 @@ from v2x.alerts.stamps import iso_utc
 from v2x.alerts.subjects import INDEPENDENT_BITS, P_RAISE, receivers
 from v2x.columns import B1, I4
 from v2x.observations import Kind
-from v2x.picture import ClaimStatus, Picture, ZoneKind
+from v2x.picture import ClaimStatus, Picture, PilotSource, ZoneKind
 from v2x.sensors import SensorKind
 
 _DEGREES, _METRES, _REASON, _EXIST, _SECONDS = 7, 2, 3, 2, 2
+_PILOT = {
+    PilotSource.LIVE: "remote_id",
+    PilotSource.TAKE_OFF: "take_off",
+    PilotSource.BEARINGS: "bearing",
+    PilotSource.TRACK: "back_projection",
+}
 
 
 def motions(picture: Picture, rows: Sequence[int]) -> list[Motion]:
@@ -144,9 +150,14 @@ def _pilot(picture: Picture, row: int) -> dict[str, Any]:
         return {}
     identities = picture.identities
     lat, lon = float(identities.pilot_lat[row]), float(identities.pilot_lon[row])
-    if not (isfinite(lat) and isfinite(lon)):
+    source = _PILOT.get(PilotSource(int(identities.pilot_source[row])))
+    if source is None or not (isfinite(lat) and isfinite(lon)):
         return {}
-    return {**_known({"lat": lat, "lon": lon}, _DEGREES), "source": "remote_id"}
+    return {
+        **_known({"lat": lat, "lon": lon}, _DEGREES),
+        **_known({"sd_m": float(identities.pilot_sd[row])}, _METRES),
+        "source": source,
+    }
 
 
 def _subject(life: Life, picture: Picture, row: int) -> dict[str, Any]:

@@ -378,7 +378,10 @@ class Pipeline:
         self.counts.rows["used"] += len(plots)
         tracks = self._tracker.step(plots, piece.t_ns)
         devices = self._heard.devices(piece)
-        low = self.airspace.judge(piece.t_ns, tracks, piece.readings, devices, self._idents, rows)
+        low = self.airspace.judge(
+            piece.t_ns, tracks, piece.readings, devices, self._idents, rows,
+            self._tracker.residuals,
+        )  # fmt: skip
         picture = Picture(
             t_ns=piece.t_ns,
             sensors=self.sensors,
@@ -396,6 +399,7 @@ class Pipeline:
             looks=self._tracker.looks,
             facts=self._tracker.facts,
             cross=self._tracker.cross,
+            groups=low.groups,
             zone_ids=tuple(zone.id for zone in self.zones),
             plan_ids=self.airspace.plan_ids,
             registry_ns=self.airspace.registry_ns,

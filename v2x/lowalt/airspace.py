@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from v2x.columns import B1, F8, I8, U1, Columns, column
 from v2x.geodesy import Tile
 from v2x.lowalt.claims import CLAIM_LIFE_NS
+from v2x.lowalt.doubts import Doubts
+from v2x.lowalt.ghosts import Admission
 from v2x.lowalt.heights import NEVER_MEASURED_SD_M, track_heights
 from v2x.lowalt.identity import AIRBORNE_AGL_M, ICAO, RID, Identification
 from v2x.lowalt.levels import Levels
+from v2x.lowalt.pilots import Pilots
 from v2x.lowalt.plans import Plans
 from v2x.lowalt.presence import covariances
 from v2x.lowalt.registry import Registry
+from v2x.lowalt.swarms import Swarms
 from v2x.lowalt.terrain import Ground
 from v2x.lowalt.volumes import Pairs, ZoneIndex
 from v2x.lowalt.zone_watch import Aircraft, ZoneWatch
@@ -29,9 +33,12 @@ from v2x.observations import Kind, Observations
 from v2x.picture import (
     Breach,
     Devices,
+    GroupKind,
+    Groups,
     Heights,
     Identities,
     Inside,
+    PilotSource,
     Stays,
     Verdict,
     Why,
@@ -40,7 +47,7 @@ from v2x.picture import (
 )
 from v2x.readings import Readings
 from v2x.sensors import SensorTable
-from v2x.tracks import Status, Tracks
+from v2x.tracks import Residuals, Status, Tracks
 
 SURE_PROB = 0.5
 """A kind less likely than this is as good as unknown."""
@@ -64,6 +71,7 @@ class Judgement(NamedTuple):
     identities: Identities
     zones: ZoneRows
     inside: Inside
+    groups: Groups
     breach: Breach = Breach.blank()
     stays: Stays = Stays.blank()
 
@@ -107,6 +115,10 @@ class Airspace:
         self.zones = ZoneIndex(Zones(), tile, self.ground) if zones is None else zones
         self.levels = Levels(tile.lat0, tile.lon0, self.ground, qnh_hpa)
         self.identification = Identification(tile, sensors, registry, plans)
+        self.doubts = Doubts(tile, sensors, self.ground)
+        self._admission = Admission(sensors)
+        self._swarms = Swarms(tile)
+        self._pilots = Pilots(tile, sensors)
         self._tile = tile
         self._watch = ZoneWatch(sensors)
         self._memory = _Memory.blank(0)
@@ -131,6 +143,7 @@ class Airspace:
         devices: Devices,
         idents: Mapping[int, str],
         observations: Observations | None = None,
+        residuals: Residuals | None = None,
     ) -> Judgement:
         """Heights, zones and verdicts at the end of one slice.
 
@@ -147,12 +160,23 @@ class Airspace:
         observations
             Rows of the slice as they came, with heights from `Levels.complete`: what Remote ID
             receivers say are claims, to be compared with the tracks. None: no rows.
+        residuals
+            Of this slice's step: how far off its track each sensor saw an object.
         """
         rows = Observations.blank() if observations is None else observations
         live = devices.live.astype(np.bool_)
         geodetic, heights = track_heights(self._tile, tracks, self.ground)
         pressed = self._pressed(t_ns, tracks, heights)
+        readings, rows = self._admitted(t_ns, readings, rows)
         self.identification.listen(t_ns, readings, rows, live)
+        self._pilots.hear(t_ns, readings)
+        groups = self.doubts.judge(
+            t_ns, rows, readings, tracks, heights,
+            Residuals.blank() if residuals is None else residuals, live, idents,
+            self.levels.offset()[0],
+        )  # fmt: skip
+        flooded = self._floods(t_ns)
+        groups = Groups.concat([groups, flooded])
         identities = Identities.blank(len(tracks))
         zone_rows = self.zones.rows(t_ns)
         air, scheme = self._aircraft(tracks, heights, idents)
@@ -160,7 +184,9 @@ class Airspace:
             self.identification.forget()
             self._memory = _Memory.blank()
             stays = self._watch.nobody(t_ns, self.zones, live)
-            return Judgement(geodetic, heights, identities, zone_rows, Inside.blank(), stays=stays)
+            return Judgement(
+                geodetic, heights, identities, zone_rows, Inside.blank(), groups, stays=stays
+            )
         places = self.zones.places(
             geodetic[air, 0], geodetic[air, 1],
             np.where(pressed[air], np.nan, heights.hae[air]), heights.amsl[air], heights.agl[air],
@@ -168,8 +194,11 @@ class Airspace:
         near = tracks.take(air)
         pairs = self.zones.inside(places, self.zones.active(t_ns))
         answer = self.identification.judge(
-            t_ns, near, scheme, places, heights.take(air), rows, live, self._asking(pairs, len(air))
-        )
+            t_ns, near, scheme, places, heights.take(air), rows, live,
+            self._asking(pairs, len(air)), self.doubts, bool(len(flooded)),
+        )  # fmt: skip
+        swarms = self._together(t_ns, near, heights.agl[air], answer.identities, len(groups))
+        self._point_at_pilots(t_ns, near, heights.agl[air], answer.identities)
         for name, *_ in Identities.schema():
             getattr(identities, name)[air] = getattr(answer.identities, name)
         identities.why[air[pressed[air]]] |= int(Why.HEIGHT_BAROMETRIC)
@@ -197,7 +226,8 @@ class Airspace:
         before.flat[seen] = places.flat[seen]
         before.levels[seen] = places.heights[seen]
         self._memory = before
-        return Judgement(geodetic, heights, identities, zone_rows, inside, breach, stays)
+        groups = Groups.concat([groups, swarms])
+        return Judgement(geodetic, heights, identities, zone_rows, inside, groups, breach, stays)
 
     def state(self) -> dict[str, Any]:
         """What must survive a restart: lists, numbers and arrays."""
@@ -207,6 +237,10 @@ class Airspace:
             "memory": {name: getattr(self._memory, name) for name, *_ in _Memory.schema()},
             "zones": self._watch.state(),
             "schemes": list(self._schemes.items()),  # their texts may be forgotten by now
+            "doubts": self.doubts.state(),
+            "admission": self._admission.state(),
+            "swarms": self._swarms.state(),
+            "pilots": self._pilots.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -218,6 +252,58 @@ class Airspace:
             **{n: np.array(state["memory"][n], dtype) for n, dtype, *_ in _Memory.schema()}
         )
         self._schemes = {ident: scheme for ident, scheme in state["schemes"]}
+        self.doubts.restore(state["doubts"])
+        self._admission.restore(state["admission"])
+        self._swarms.restore(state["swarms"])
+        self._pilots.restore(state["pilots"])
+
+    def _admitted(
+        self, t_ns: int, readings: Readings, observations: Observations
+    ) -> tuple[Readings, Observations]:
+        """Rows of the slice without what a flood of new identities says."""
+        n = len(readings)
+        if not n and not len(observations):
+            return readings, observations
+        ident = np.concatenate((readings.ident, observations.ident))
+        known = self.identification.claims.rows(ident) >= 0
+        sensor = np.concatenate((readings.sensor, observations.sensor))
+        passes = self._admission.admit(t_ns, sensor, ident, known)
+        if passes.all():
+            return readings, observations
+        return readings.take(passes[:n]), observations.take(passes[n:])
+
+    def _floods(self, t_ns: int) -> Groups:
+        """Receivers that a flood of new identities reaches."""
+        sensors = self._admission.floods(t_ns)
+        return Groups.blank(
+            len(sensors), kind=GroupKind.FLOOD, sensor=sensors, key=sensors,
+            size=self._admission.refused[sensors],
+        )  # fmt: skip
+
+    def _together(
+        self, t_ns: int, near: Tracks, agl: F8, identities: Identities, first: int
+    ) -> Groups:
+        """Swarms among drones without a plan; `first` is the row that the first one will have.
+
+        A claim that nobody sees where it should be seen makes no swarm, and no more does a forger.
+        """
+        drones = (near.kind == Kind.UAS) & (near.status != Status.TENTATIVE)
+        drones &= (agl > AIRBORNE_AGL_M) & (identities.plan < 0)
+        drones &= (identities.verdict != Verdict.MANNED) & (identities.verdict != Verdict.SPOOFED)
+        drones &= (identities.why & int(Why.WAITING | Why.FLOOD)) == 0
+        swarms, swarm = self._swarms.judge(t_ns, near.id, near.x, drones)
+        member = swarm >= 0
+        identities.group[member] = first + swarm[member]
+        return swarms
+
+    def _point_at_pilots(self, t_ns: int, near: Tracks, agl: F8, identities: Identities) -> None:
+        """Fill in where pilots are whose drones do not say it."""
+        place, sd, source = self._pilots.judge(t_ns, near, agl, identities.ident)
+        silent = identities.pilot_source == PilotSource.NONE
+        silent &= (near.kind == Kind.UAS) | (near.kind == Kind.UNKNOWN)
+        identities.pilot_lat[silent], identities.pilot_lon[silent] = place[silent].T
+        identities.pilot_sd[silent] = sd[silent]
+        identities.pilot_source[silent] = source[silent]
 
     def _pressed(self, t_ns: int, tracks: Tracks, heights: Heights) -> B1:
         """Fill in pressure altitudes that are no heights yet: the datum stays unknown. Which ones.

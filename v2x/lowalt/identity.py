@@ -17,6 +17,7 @@ from v2x.columns import B1, F8, I4, I8, U1, Columns, column
 from v2x.geodesy import Tile
 from v2x.lowalt.binding import Binding, Paths, contested, newest
 from v2x.lowalt.claims import CLAIM_LIFE_NS, EMERGENCIES, ON_GROUND, RECENT_NS, SECOND, Claims
+from v2x.lowalt.doubts import Doubts
 from v2x.lowalt.hearing import CHANCES, Coverage, Hearing
 from v2x.lowalt.plans import LATE_NS, LATERAL_M, VERTICAL_M, Fit, PlanIndex, Plans, normal_cdf
 from v2x.lowalt.registry import Known, Registry
@@ -141,7 +142,7 @@ class Identification:
 
     def judge(
         self, t_ns: int, near: Tracks, scheme: U1, places: Places, heights: Heights,
-        observations: Observations, live: B1, asking: I4,
+        observations: Observations, live: B1, asking: I4, doubts: Doubts, flood: bool,
     ) -> Answer:  # fmt: skip
         """Identities of the tracks that are or may be aircraft.
 
@@ -157,6 +158,10 @@ class Identification:
             (sensors,) which are alive.
         asking
             (n,) row of a zone that asks for an approval here, -1 none.
+        doubts
+            What speaks against claims, by the end of the slice.
+        flood
+            Whether identities are being refused: one that is not known may be one of them.
         """
         memory, fresh = self._remembered(near)
         self._walk(t_ns, near, places, heights, memory, fresh)
@@ -201,7 +206,10 @@ class Identification:
         lost = dark & (memory.dark == 1) & (p_heard < P_HEARD)
         memory.dark[:] = dark
 
-        contradicted = np.zeros(len(near), np.bool_)
+        carried = np.where((scheme == RID) & (near.ident >= 0), near.ident, memory.rid)
+        doubt = doubts.of(t_ns, near.id, carried, independent)
+        contradicted = doubt.contradicted & ~manned
+        refused = named & ~independent & (row < 0) & flood
         verdict = verdicts(
             Evidence(
                 manned=manned,
@@ -218,6 +226,10 @@ class Identification:
                 watched=self._watchers.reaches(places.flat, heights.hae, live),
             )
         )
+        # Neither believed nor refuted yet; nor is a victim dark whose claim is carried off.
+        waiting = (doubt.waiting & named | refused) & ~manned & ~contradicted
+        victim = (doubt.why & int(Why.POSITION_UNTRUSTED)) != 0
+        verdict[waiting | (victim & (verdict == Verdict.DARK))] = Verdict.UNDECIDED
         claimed = named | aircraft
         status = np.where(independent, ClaimStatus.CORROBORATED, ClaimStatus.CLAIMED)
         status[contradicted] = ClaimStatus.CONTRADICTED
@@ -245,7 +257,10 @@ class Identification:
             (emergency, Why.EMERGENCY),
             (known.standing == Standing.BLACKLISTED, Why.BLACKLISTED),
             (known.friend, Why.FRIEND),
+            (doubt.waiting & named, Why.WAITING),
+            (refused, Why.FLOOD),
         )  # fmt: skip
+        why |= doubt.why
         memory.quiet[np.isin(verdict, (Verdict.DARK, Verdict.UNIDENTIFIED))] = 1
         piloted = np.isfinite(memory.pilot).all(axis=1)
         source = np.where(memory.pilot_live == 1, PilotSource.LIVE, PilotSource.TAKE_OFF)
@@ -269,6 +284,9 @@ class Identification:
             pilot_sd=np.where(piloted, PILOT_SD_M, np.nan),
             pilot_source=np.where(piloted, source, PilotSource.NONE),
             why=why,
+            spoof_llr=doubt.llr,
+            claim=doubt.claim,
+            group=doubt.group,
             deviation_m=np.column_stack((fit.lateral, fit.vertical)),
             late_s=fit.late,
             uas_class=uas_class,
