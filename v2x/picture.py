@@ -94,7 +94,7 @@ class Why(IntFlag):
     FRIEND = 1 << 24
     """Its operator's classification; it colours, it overrides no physics."""
     AMBIGUOUS = 1 << 25
-    """Several tracks fit its claim as well: bound to none."""
+    """May be one whom its plan lets be here: sensors do not tell it from others. It waits."""
     POSITION = 1 << 32
     """Sensors see it elsewhere than it claims."""
     GHOST = 1 << 33

@@ -28,7 +28,7 @@ from v2x.lowalt.registry import Registry, Uas
 from v2x.lowalt.terrain import Ground
 from v2x.lowalt.volumes import ZoneIndex
 from v2x.lowalt.zones import Zones
-from v2x.observations import Kind, ident_of
+from v2x.observations import Flag, Kind, Observations, ident_of
 from v2x.picture import ClaimStatus, Registered, Verdict, Why, ZoneKind
 from v2x.readings import Name, Readings
 from v2x.sensors import Sensor, SensorKind
@@ -491,6 +491,144 @@ def test_authorised_swarm_is_quiet_and_the_one_stranger_is_dark():
         T0, Tracks.concat([*swarm, stranger]), Readings.concat(words), devices(SENSORS), texts
     )
     assert made.identities.verdict.tolist() == [Verdict.AUTHORISED] * 200 + [Verdict.DARK]
+
+
+def claim(t_ns, east, north=0.0, *, agl=60.0, ident=DRONE, vel=(0.0, 0.0, 0.0), sd=5.0, by="rid"):
+    """One Remote ID position as a receiver hears it."""
+    lat, lon, _ = TILE.to_geodetic(np.array([[east, north, np.nan]]), h_ref=0.0)
+    return Observations.blank(
+        1, t_ns=t_ns, sensor=SENSORS.row(by), ident=ident_of(ident), lat=lat, lon=lon,
+        height=agl + undulation(lat, lon) + 3.0, cov=[sd * sd, 0.0, 0.0, sd * sd, 0.0, 100.0],
+        vel=vel, kind=Kind.UAS, kind_conf=0.95, flags=int(Flag.SELF_REPORTED),
+    )  # fmt: skip
+
+
+EAST = (15.0, 0.0, 0.0)
+
+
+def flown(claimed, seconds=12, ident="", agl=60.0, **given):
+    """Verdicts, second by second, of a radar track that flies east at 15 m/s beside claims."""
+    flight, made = Flight(**given), []
+    for k in range(1, seconds + 1):
+        t_ns = T0 + k * SECOND
+        seen = track(t_ns, east=15.0 * k, ident=ident, age_s=float(k), agl=agl)
+        seen.x[:, 3] = 15.0
+        rows = Observations.concat([claim(t_ns, *one, vel=EAST) for one in claimed(float(k))])
+        words = [heard(SENSORS, t_ns, DRONE)] if len(rows) else []
+        flight.t_ns = t_ns
+        made.append(
+            flight.airspace.judge(
+                t_ns, seen, Readings.concat(words), devices(SENSORS), IDENTS, rows
+            ).identities
+        )
+    return made
+
+
+def test_claim_that_the_tracker_left_alone_names_the_track_that_moves_as_it_does():
+    made = flown(lambda t: [(15.0 * (t - 1.0), 3.0)])
+    assert [Verdict(i.verdict[0]) for i in made[:2]] == [Verdict.UNDECIDED] * 2
+    assert {Verdict(i.verdict[0]) for i in made[4:]} == {Verdict.AUTHORISED}
+    assert made[-1].ident.tolist() == [ident_of(DRONE)]
+    assert made[-1].status.tolist() == [ClaimStatus.CORROBORATED]
+
+
+@pytest.mark.parametrize("ident", ["", DRONE])
+def test_claim_100_m_off_names_nobody_and_takes_off_the_name_the_tracker_gave(ident):
+    made = flown(lambda t: [(15.0 * t, 100.0)], ident=ident)
+    assert {Verdict(i.verdict[0]) for i in made[4:]} == {Verdict.DARK}
+    assert made[-1].ident.tolist() == [-1]
+
+
+def test_name_that_arrives_late_says_so_and_since_when():
+    made = flown(lambda t: [(15.0 * t, 0.0)] if t > 6 else [], seconds=14)
+    assert Verdict(made[5].verdict[0]) == Verdict.DARK
+    last = made[-1]
+    assert Verdict(last.verdict[0]) == Verdict.AUTHORISED
+    assert int(last.why[0]) & Why.LATE_IDENTITY
+    assert T0 + 7 * SECOND <= last.named_ns[0] <= T0 + 10 * SECOND
+
+
+def test_drone_known_at_once_is_not_late():
+    made = flown(lambda t: [(15.0 * t, 0.0)], ident=DRONE)
+    assert not int(made[-1].why[0]) & Why.LATE_IDENTITY
+
+
+def test_drone_outside_its_plan_in_open_airspace_does_not_conform():
+    flight = Flight(plans=Plans((PLAN,)))
+    made = flight.one(ident=DRONE, hear={}, east=1031.0).identities
+    assert made.verdict.tolist() == [Verdict.NONCONFORMING]
+    assert made.plan.tolist() == [0]
+    assert made.deviation_m[0] == pytest.approx([31.0, 0.0], abs=0.1)
+    assert made.why.tolist() == [int(Why.LATERAL | Why.REGISTRY_STALE)]
+    assert flight.verdict(ident=DRONE, hear={}, east=1029.0) == Verdict.AUTHORISED
+
+
+def test_drone_that_flies_longer_than_its_plan_does_not_conform():
+    flight = Flight(plans=Plans((PLAN,)))
+    made = flight.one(ident=DRONE, hear={}, wait_s=3600.0 + 61.0).identities
+    assert made.verdict.tolist() == [Verdict.NONCONFORMING]
+    assert made.late_s[0] == pytest.approx(61.0, abs=1e-3)
+    assert int(made.why[0]) & Why.LATE
+
+
+@pytest.mark.parametrize(
+    ("uas_class", "agl", "verdict"),
+    [
+        ("micro", 53.5, Verdict.AUTHORISED),
+        ("micro", 53.7, Verdict.UNAUTHORISED),
+        ("light", 119.0, Verdict.AUTHORISED),
+        ("small", 119.0, Verdict.AUTHORISED),
+        ("medium", 30.0, Verdict.UNAUTHORISED),
+        ("large", 30.0, Verdict.UNAUTHORISED),
+    ],
+)
+def test_class_of_the_registry_sets_the_height_that_needs_no_approval(uas_class, agl, verdict):
+    registry = Registry(T0 - HOUR, (Uas(DRONE, "12345678", uas_class, ""),))
+    made = Flight(registry=registry).one(ident=DRONE, hear={}, agl=agl).identities
+    assert made.verdict.tolist() == [verdict]
+    assert bool(int(made.why[0]) & Why.CLASS_LIMIT) == (verdict == Verdict.UNAUTHORISED)
+
+
+def test_drone_that_declares_an_emergency_is_marked():
+    made = Flight().one(ident=DRONE, hear={"status": 3}).identities
+    assert made.emergency.tolist() == [1]
+    assert int(made.why[0]) & Why.EMERGENCY
+    assert Flight().one(ident=DRONE, hear={"status": 2}).identities.emergency.tolist() == [0]
+
+
+def test_nameless_track_beside_a_missing_member_of_a_plan_waits_and_a_second_one_is_dark():
+    here = airspace(zone("A", FIELD), plans=Plans((PLAN,)))
+    for k in range(1, 8):
+        t_ns = T0 + k * SECOND
+        claimed = claim(t_ns, 40.0 + 10.0 * (k % 2), sd=3.0)  # too restless to be bound
+        tracks = [track(t_ns, east=0.0), track(t_ns, east=15.0, track_id=2, north=-30.0)]
+        made = here.judge(
+            t_ns, Tracks.concat(tracks), heard(SENSORS, t_ns, DRONE), devices(SENSORS), IDENTS,
+            claimed,
+        ).identities  # fmt: skip
+    assert sorted(made.verdict.tolist()) == [Verdict.DARK, Verdict.UNDECIDED]
+    waiting = made.verdict == Verdict.UNDECIDED
+    assert (made.why[waiting] & int(Why.AMBIGUOUS)).all()
+    assert made.plan[waiting].tolist() == [0]
+
+
+def test_height_of_unknown_pressure_is_shown_and_decides_nothing():
+    flight = Flight()
+    t_ns = flight.t_ns + SECOND
+    baro = replace(claim(t_ns, 0.0), flags=np.array([int(Flag.HEIGHT_BAROMETRIC)], np.uint16))
+    baro.height[:] = 300.0
+    done = flight.airspace.levels.complete(t_ns, baro, Readings.blank(0))
+    assert np.isnan(done.height).all()
+    flying = track(t_ns, agl=np.nan, ident=DRONE)
+    made = flight.airspace.judge(
+        t_ns, flying, heard(SENSORS, t_ns, DRONE), devices(SENSORS), IDENTS, done
+    )
+    assert made.heights.hae.tolist() == [300.0]
+    assert made.heights.sd.tolist() == [100.0]
+    assert made.heights.datum_known.tolist() == [0]
+    assert np.isnan([made.heights.amsl, made.heights.agl]).all()
+    assert made.identities.verdict.tolist() == [Verdict.AUTHORISED]  # 295 m AGL would need approval
+    assert int(made.identities.why[0]) & Why.HEIGHT_BAROMETRIC
 
 
 # --- zones

@@ -50,9 +50,11 @@ def flying(picture: Picture) -> B1:
 
 
 def excused(picture: Picture) -> B1:
-    """Tracks whose approved plan fits in identity, volume and time: nobody need be told."""
+    """Tracks whose approved plan fits in identity, volume and time, or may well: nobody is told."""
     identities = picture.identities
     made: B1 = (identities.verdict == Verdict.AUTHORISED) & (identities.plan >= 0)
+    waits = (identities.why & int(Why.AMBIGUOUS)) != 0
+    made |= waits & (identities.verdict == Verdict.UNDECIDED)
     return made
 
 

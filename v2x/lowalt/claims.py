@@ -184,6 +184,11 @@ class Claims:
         self.heard_ns[row, column] = max(at, self.heard_ns[row, column])
         return row
 
+    def placed(self, since_ns: int) -> dict[int, int]:
+        """Rows of the identities that claimed a place since a time, by identity."""
+        both = {**self._strangers, **self._vouched}
+        return {ident: row for ident, row in both.items() if self.held.place_ns[row] >= since_ns}
+
     def rows(self, idents: I8) -> I4:
         """Row of each identity (n,), -1 where nothing is known of it."""
         strangers, vouched = self._strangers, self._vouched

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from v2x.assignment import pairs_within
 from v2x.columns import B1, F8, I4, I8, U1, Columns, column
 from v2x.geodesy import Tile
 from v2x.lowalt.binding import Binding, Paths, contested, newest
@@ -55,6 +56,8 @@ law's word, how long one takes from the air to us is nobody's."""
 P_ABOVE = 0.9
 SAME_DRONE_M = 50.0
 """Two tracks of one identity closer than this may be one drone, torn in two. Ours."""
+HEARD_NOW_NS = 3 * SECOND
+"""A claim older than this says nothing of where its drone is now."""
 DENIED = 3
 """Comparisons after which an identity that does not fit is taken off a track."""
 PILOT_SD_M = 30.0
@@ -186,11 +189,13 @@ class Identification:
         too_high = normal_cdf((agl - limit) / sd_agl) >= P_ABOVE
         needs = ((asking >= 0) | too_high) & ~manned & ~standing
         sd_flat = np.sqrt(0.5 * (near.P[:, 0, 0] + near.P[:, 1, 1]))
-        rid = np.where(elsewhere, -1, memory.rid)
+        member = self._unresolved(t_ns, near, memory, places, independent)
+        rid = np.where(elsewhere, -1, np.where(named, memory.rid, member))
         fit = self.plan_index.fit(t_ns, places, rid, sd_flat, sd_agl)
         out = (fit.lateral > LATERAL_M) | (np.abs(fit.vertical) > VERTICAL_M)
         out |= np.abs(fit.late) > LATE_NS / SECOND
-        deviates = (fit.plan >= 0) & ~fit.keeps & out & ~manned & ~standing
+        deviates = named & (fit.plan >= 0) & ~fit.keeps & out & ~manned & ~standing
+        waits = (member >= 0) & fit.keeps
 
         count = (t_ns - near.first_ns) // SECOND
         p_heard, chances = self.hearing.p_heard(self._chances, self._stamp, count)
@@ -198,7 +203,9 @@ class Identification:
         covered = self.hearing.likely(here) >= 0.5
         # An unknown object must be that high for sure: a car's poor height is not a flight.
         surely = np.where(near.kind == Kind.UNKNOWN, agl - sd, agl)
-        may_be_dark = ~manned & ~named & ((near.kind == Kind.UAS) | (near.kind == Kind.UNKNOWN))
+        may_be_dark = (
+            ~manned & ~named & ~waits & ((near.kind == Kind.UAS) | (near.kind == Kind.UNKNOWN))
+        )
         silent = (p_heard >= P_HEARD) & (chances >= LEAST_CHANCES)
         dark = independent & (near.status == Status.CONFIRMED) & silent & (surely > DARK_AGL_M)
         dark |= (memory.dark == 1) & (agl > AIRBORNE_AGL_M)
@@ -217,7 +224,7 @@ class Identification:
                 named=named,
                 elsewhere=elsewhere,
                 dark=dark,
-                covered=covered,
+                covered=covered | waits,
                 registered=registered,
                 needs_approval=needs,
                 planned=fit.keeps,
@@ -255,6 +262,7 @@ class Identification:
             (named & (memory.quiet == 1), Why.LATE_IDENTITY),
             (named & ~independent, Why.ALONE),
             (emergency, Why.EMERGENCY),
+            (waits, Why.AMBIGUOUS),
             (known.standing == Standing.BLACKLISTED, Why.BLACKLISTED),
             (known.friend, Why.FRIEND),
             (doubt.waiting & named, Why.WAITING),
@@ -437,6 +445,39 @@ class Identification:
             away = np.hypot(*(places.flat[others] - places.flat[best]).T)
             lost += others[away > SAME_DRONE_M].tolist()
         return np.array(lost, np.intp)
+
+    def _unresolved(
+        self, t_ns: int, near: Tracks, memory: _Memory, places: Places, independent: B1
+    ) -> I8:
+        """Identity that each nameless track may well have, (n,), -1 none.
+
+        A radar that cannot tell the drones of a show apart makes tracks that no claim fits. Of the
+        identities that plans name and that claim a place now, those without a track of their own
+        are given to the nearest such tracks, one each: nobody is a stranger while somebody who
+        should be there is missing.
+        """
+        made = np.full(len(near), -1, np.int64)
+        nameless = np.flatnonzero(independent & (memory.rid < 0) & (near.kind != Kind.BIRD))
+        if not len(nameless) or not len(self.plan_index.ids):
+            return made
+        own = set(memory.rid[independent].tolist())
+        heard = self.claims.placed(t_ns - HEARD_NOW_NS)
+        members = [i for i in heard if i not in own and self.plan_index.names(i)]
+        if not members:
+            return made
+        row = np.array([heard[ident] for ident in members], np.int64)
+        held, tile = self.claims.held, self._tile
+        lat, lon = held.place[row].T
+        flat = tile.to_enu(lat, lon, np.full(len(row), tile.h0))[:, :2]
+        age_s = (t_ns - held.place_ns[row]) / SECOND
+        flat += np.nan_to_num(held.velocity[row, :2]) * age_s[:, None]
+        a, b, away = pairs_within(places.flat[nameless], flat, SAME_DRONE_M)
+        taken: set[int] = set()
+        for k in np.lexsort((b, a, away)).tolist():
+            if made[nameless[a[k]]] < 0 and members[b[k]] not in taken:
+                made[nameless[a[k]]] = members[b[k]]
+                taken.add(members[b[k]])
+        return made
 
     def _hear(self, t_ns: int, near: Tracks, scheme: U1, memory: _Memory) -> I4:
         """Write what was heard of each identity into its memory; (n,) its row in the claims."""

@@ -166,6 +166,10 @@ class PlanIndex:
             for ident in sorted({*map(ident_of, plan.idents), *fleet}):
                 self._of.setdefault(ident, []).extend(flown.get(row, ()))
 
+    def names(self, ident: int) -> bool:
+        """Whether any plan names an identity."""
+        return ident in self._of
+
     def fit(self, t_ns: int, places: Places, idents: I8, sd: F8, sd_up: F8) -> Fit:
         """How drones keep to their plans.
 
