@@ -93,6 +93,11 @@ def test_claim_that_moves_with_a_track_is_bound_to_it_within_three_seconds():
     assert made[-1] == [7, -1]
 
 
+def test_one_comparison_binds_nothing_however_well_it_fits():
+    mover = straight(v_east=15.0)
+    assert bound([mover], of(mover), seconds=2) == [[-1], [7]]
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.7, 1.0, 2.0])
 @pytest.mark.parametrize("mover", [straight(v_east=20.0), turning()])
 def test_claim_that_is_late_is_bound_all_the_same(mover, delay):

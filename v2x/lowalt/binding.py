@@ -12,7 +12,7 @@ off: the pair is kept for each delay of `DELAYS_S` at once, and the delays are a
 that a constant lag is learnt and no lag is free. Old comparisons fade, `FADE` for each new one:
 what agrees by chance for a moment does not stay, and errors that repeat themselves count few times.
 
-A pair at `BOUND` or more may be bound; what is bound stays so until it falls below 0. One identity
+A pair at `BOUND` or more, compared `LEAST` times, may be bound; what is bound stays so until it falls below 0. One identity
 binds one track and one track one identity: of all choices the one of the greatest sum, so that a
 swarm that claims one place is solved together (`v2x.assignment`). The constants are ours.
 """
@@ -35,6 +35,8 @@ REACH_M = 500.0
 """Further from a claim no track is compared: the claim counts against those it was bound to."""
 BOUND, TIE = 5.0, 2.0
 """A bound pair is ahead by `TIE` against changes that are worth no more."""
+LEAST = 2
+"""Comparisons before a pair is bound: one is a point, and moves nowhere."""
 FADE = 0.8
 FLOOR_M, FLOOR_UP_M, FLOOR_MPS = 5.0, 10.0, 2.0
 MISS = -8.0
@@ -212,7 +214,7 @@ class Binding:
         worth = np.where(llr >= 0.0, llr + TIE * held, -inf)
         gone = (llr >= 0.0) & ~np.isin(pairs.track, seen)
         worth[gone] = np.minimum(worth[gone], TIE)
-        edge = np.flatnonzero((worth > 0.0) & ((llr >= BOUND) | held))
+        edge = np.flatnonzero((worth > 0.0) & (((llr >= BOUND) & (pairs.seen >= LEAST)) | held))
         idents, a = np.unique(pairs.ident[edge], return_inverse=True)
         tracks, b = np.unique(pairs.track[edge], return_inverse=True)
         chosen = assign(
