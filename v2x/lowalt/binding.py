@@ -12,9 +12,10 @@ off: the pair is kept for each delay of `DELAYS_S` at once, and the delays are a
 that a constant lag is learnt and no lag is free. Old comparisons fade, `FADE` for each new one:
 what agrees by chance for a moment does not stay, and errors that repeat themselves count few times.
 
-A pair at `BOUND` or more, compared `LEAST` times, may be bound; what is bound stays so until it falls below 0. One identity
-binds one track and one track one identity: of all choices the one of the greatest sum, so that a
-swarm that claims one place is solved together (`v2x.assignment`). The constants are ours.
+A pair at `BOUND` or more, compared `LEAST` times, may be bound; what is bound stays so until it
+falls below 0. One identity binds one track and one track one identity: of all choices the one of
+the greatest sum, so that a swarm that claims one place is solved together (`v2x.assignment`). The
+constants are ours.
 """
 
 from dataclasses import dataclass
