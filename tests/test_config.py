@@ -158,3 +158,18 @@ def test_a_fleet_names_each_identity_once_and_with_its_scheme(tmp_path):
         load(tmp_path, GOOD + fleet.replace("808:", ""))
     with pytest.raises(ConfigError, match=r"fleet\.tram: unknown key"):
         load(tmp_path, GOOD + fleet.replace("bus", "tram"))
+
+
+def test_work_on_a_device_ends_after_its_start_and_says_its_offset_from_utc(tmp_path):
+    def window(**more):
+        tree = {"maintenance": [{"device": "radar-1", "start": "2026-03-01T10:00:00+08:00",
+                                 "end": "2026-03-01T12:00:00+08:00"} | more]}  # fmt: skip
+        return config_from(tree, "test", tmp_path).maintenance[0]
+
+    made = window()
+    assert (made.start_ns, made.end_ns - made.start_ns) == (1_772_330_400 * 10**9, 7200 * 10**9)
+    assert made.start_ns == window(start="2026-03-01T02:00:00Z").start_ns
+    for wrong in ({"end": "2026-03-01T10:00:00+08:00"}, {"start": "2026-03-01T10:00:00"},
+                  {"device": ""}):  # fmt: skip
+        with pytest.raises(ConfigError, match=r"maintenance\.0"):
+            window(**wrong)

@@ -308,7 +308,9 @@ class Rebuilt(RuleBasedStateMachine):
     @invariant()
     def the_fold_is_the_state(self) -> None:
         folded = cases(self.entries)
-        assert folded == {id: life.case for id, life in self.made.desk.held.items()}
+        held = {id: life.case for id, life in self.made.desk.held.items()}
+        assert {id: folded[id] for id in held} == held
+        assert all(folded[id].state == "closed" for id in set(folded) - set(held))
         for id, case in folded.items():
             told = people(case)
             assert {name: self.newest[id].body.get(name) for name in told} == told

@@ -21,6 +21,7 @@ from v2x.alerts.offline import answer
 from v2x.alerts.store import Store
 from v2x.app import Pipeline, running
 from v2x.app.checkpoint import packed, unpacked
+from v2x.errors import StoreError
 from v2x.frames import Frame, Poll, Tick
 from v2x.ingest.drive import DriveSink, DriveSource
 
@@ -297,7 +298,8 @@ def test_what_was_done_on_a_store_at_rest_is_done_again_by_the_run_that_goes_on(
 def test_a_second_pipeline_on_one_store_is_refused(wire: type[Wire], tmp_path: Path) -> None:
     config = site(tmp_path)
     first = running.Run(config, until_end=True)
-    with pytest.raises(Exception, match="one pipeline per store"):
+    first.store.record([])
+    with pytest.raises(StoreError, match="one pipeline per store"):
         running.Run(config, until_end=True)
     first.run()
     running.Run(config, until_end=True).run()

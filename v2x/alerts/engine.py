@@ -196,7 +196,7 @@ class Engine:
         self._look(picture, rows)
         self._refind(picture, found, rows)
         in_force = _in_force(picture) if any(life.zone for life in self._active.values()) else None
-        keys = {life.id: key for key, life in (*self._active.items(), *self._past.items())}
+        gone: dict[str, Key] = {}
         new: list[Life] = []
 
         out = self.desk.fire(picture.t_ns)
@@ -210,15 +210,17 @@ class Engine:
                 out += self._miss(life, picture, rows)
         for key in sorted(found, key=_order):
             for life, alerts in self._raise(key, found[key], picture, rows):
-                keys[life.id] = life.key
                 out += alerts
-                if life.active:
+                if life.id not in self.desk.held:
+                    gone[life.id] = life.key
+                elif life.active:
                     new.append(life)
         for key in [k for k, h in self._held.items() if picture.t_ns - h.last_ns > GAP_NS]:
             del self._held[key]
         out += self._grouping.settle(self._active.values(), new, out, picture.t_ns)
         self._flood.count_in(new, picture.t_ns)
-        out.sort(key=lambda alert: _order(keys[alert.id]))
+        held = self.desk.held
+        out.sort(key=lambda a: _order(held[a.id].key if a.id in held else gone[a.id]))
         return out
 
     def _findings(self, picture: Picture, rows: Mapping[int, int]) -> dict[Key, Finding]:

@@ -161,8 +161,9 @@ class Store:
 
     @classmethod
     def open(
-        cls, path: Path, destinations: Iterable[str], *, letters_to: str | None = None
-    ) -> Self:
+        cls, path: Path, destinations: Iterable[str], *, letters_to: str | None = None,
+        own: bool = False,
+    ) -> Self:  # fmt: skip
         """Open or create the store.
 
         Parameters
@@ -173,14 +174,19 @@ class Store:
             Names of the sinks: each new alert gets one outbox row for each.
         letters_to
             The destination that also takes dead letters; None keeps them here only.
+        own
+            For a pipeline: nobody else may own it meanwhile.
 
         Raises
         ------
         StoreError
-            The file cannot be opened, is damaged, or was written by another version.
+            The file cannot be opened, is damaged, was written by another version, or another
+            process owns it.
         """
         store = cls(path, tuple(dict.fromkeys(destinations)), letters_to)
         try:
+            if own and not store.own():
+                raise StoreError(f"{path}: another process runs on it: one pipeline per store")
             store._prepare()
         except BaseException:
             store.close()

@@ -33,7 +33,6 @@ from v2x.app.checkpoint import CheckpointError, Checkpoints, Context
 from v2x.app.pipeline import Pipeline
 from v2x.app.summary import steal_s, summary
 from v2x.config import Config, KafkaSettings, KafkaTopic
-from v2x.errors import StoreError
 from v2x.frames import Place, Poll
 from v2x.ingest.decoding import DeadLetter
 from v2x.ingest.kafka import KafkaSource, connection
@@ -66,10 +65,8 @@ class Run:
         path = config.file(config.store)
         assert path is not None
         names = [sink.name for sink in self.sinks]
-        self.store = Store.open(path, names, letters_to=letters_to)
+        self.store = Store.open(path, names, letters_to=letters_to, own=True)
         try:
-            if not self.store.own():
-                raise StoreError(f"{path}: another process runs on it: one pipeline per store")
             start = self.store.begin_run({}, config.digest())
             self._judging: deque[tuple[int, Mapping[Place, int]]] = deque()
             self._judged: Mapping[Place, int] = {}
@@ -179,6 +176,7 @@ class Run:
             self._record(self._told_again, ())
             for poll in self.source:
                 self._step(poll, self.pipeline.feed(poll))
+            self._obey()
             self._checkpoint(last=True)
             if self.until_end and not self.source.stopping:
                 alerts = self.pipeline.finish()
