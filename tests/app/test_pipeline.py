@@ -7,6 +7,7 @@ from v2x.config import config_from
 from v2x.errors import ConfigError
 from v2x.frames import Frame, Poll, Tick
 from v2x.ingest.formats.columns import encode_columns
+from v2x.ingest.formats.nmea import encode_gga, encode_rmc
 
 T = 1_795_486_272_000_000_000
 S = 1_000_000_000
@@ -73,6 +74,20 @@ def test_every_frame_has_one_fate_and_every_row_too(tmp_path):
     rows = pipeline.counts.rows
     assert (rows["decoded"], rows["used"], rows["late"]) == (4, 1, 1)
     assert (rows["refused_future"], rows["refused_unplaced"]) == (1, 1)
+
+
+def test_what_a_format_holds_back_is_taken_at_the_end(tmp_path):
+    pipeline = Pipeline(settings(tmp_path, sensors=[{"name": "box", "format": "nmea"}]))
+    epoch = encode_gga(T, 39.125, 117.346, 3.2, -8.19), encode_rmc(T, 39.125, 117.346, 0.0, 0.0)
+    lines = [Frame(T + S // 20, "box", "nmea", line, ("t", 0), i) for i, line in enumerate(epoch)]
+    pipeline.feed(Poll(lines))
+    assert pipeline.counts.rows["decoded"] == 0
+    pipeline.finish()
+    assert pipeline.counts.rows["decoded"] == pipeline.counts.rows["used"] == 1
+    assert pipeline.counts.totals()["processed"] == 2
+    ended = pipeline.digests()
+    pipeline.finish()
+    assert pipeline.digests() == ended
 
 
 def test_a_rule_that_does_not_exist_is_named(tmp_path):

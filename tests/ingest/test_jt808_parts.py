@@ -196,7 +196,7 @@ def told(frames: list[Frame], cuts: list[int], *, restarts: bool = False):
             decoding.restore(state)
             assert packed(decoding.state()) == packed(state)
     in_flight = len(frames) - fates.total()
-    last = decoding.end()
+    last = decoding.end(frames[-1].recv_ns).dead
     assert len(last) == in_flight
     fates[DEAD] += len(last)
     letters = sorted((letter.frame.seq, letter.reason) for letter in dead + last)

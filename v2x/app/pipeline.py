@@ -244,13 +244,12 @@ class Pipeline:
     def finish(self) -> list[Alert]:
         """Close the slices that still wait, at the end of the input.
 
+        Rows that formats held back for a frame that would have completed them are taken, and
         `dead` holds the frames that waited for others that never came.
         """
-        self.replies, self.taken = [], []
-        self.dead = self._decoding.end()
-        for letter in self.dead:
-            self.counts.frames[letter.frame.sensor]["dead_letter"] += 1
-            self.counts.rejects[letter.frame.format, letter.reason] += 1
+        self.dead, self.replies, self.taken = [], [], []
+        if self._reorder.clock_ns is not None:
+            self._take(self._decoding.end(self._reorder.clock_ns), ())
         return [a for piece in self._reorder.release(everything=True) for a in self._judge(piece)]
 
     @property
@@ -345,7 +344,7 @@ class Pipeline:
         late, refused = self._reorder.put(
             rows.observations, rows.readings, rows.sensor, rows.recv_ns
         )
-        n = len(frames)
+        n = len(rows.fate)
         fate = rows.fate.copy()
         of_frame = np.bincount(rows.observations.frame, minlength=n)
         late_of_frame = np.bincount(rows.observations.frame[late], minlength=n)

@@ -182,14 +182,37 @@ class Decoding:
             sorted(documents, key=lambda one: one.frame),
         )
 
-    def end(self) -> list[DeadLetter]:
-        """Give up the frames that still wait for others, at the end of the input."""
+    def end(self, recv_ns: int) -> Rows:
+        """Rows that formats still hold and frames that still wait, at the end of the input.
+
+        The rows stand in one frame that no sensor sent, which arrives at `recv_ns`.
+        """
+        observations: list[Observations] = []
+        readings: list[Readings] = []
+        settled: list[tuple[Frame, int]] = []
         dead: list[DeadLetter] = []
-        for name, waiting in sorted(self._waiting.items()):
-            if waiting.frames:
-                decoder, state = self._states[name]
-                dead += self._settle(name, decoder.finish(self.sensors, state))[1]
-        return dead
+        idents: dict[int, str] = {}
+        for name in sorted(self._states):
+            made = self.rest(name)
+            observations.append(made.observations)
+            readings.append(made.readings)
+            idents.update(made.idents)
+            done, refused = self._settle(name, made)
+            settled += done
+            dead += refused
+        held, said = Observations.concat(observations), Readings.concat(readings)
+        held.frame[:] = said.frame[:] = 0
+        return Rows(
+            held,
+            said,
+            np.full(1, -1, np.int32),
+            np.array([recv_ns]),
+            np.zeros(1, np.uint8),
+            dead,
+            Counter((letter.frame.format, letter.reason) for letter in dead),
+            idents,
+            settled,
+        )
 
     def _settle(self, name: str, made: Decoded) -> tuple[list[tuple[Frame, int]], list[DeadLetter]]:
         """Frames that wait no more, with their fate, and the dead ones among them."""
