@@ -1,4 +1,4 @@
-"""YD/T 3709 UPER: RSM of 16 participants, BSM, RSI, SPAT, MAP; beside asn1tools, same schema."""
+"""YD/T 3709 UPER: RSM and SSM of 16 objects, BSM, RSI, SPAT, MAP; beside asn1tools, same schema."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -47,6 +47,26 @@ def _bsm(rng: np.random.Generator, n: int) -> list[bytes]:
     ]  # fmt: skip
 
 
+def _ssm(rng: np.random.Generator, n: int) -> list[bytes]:
+    _, value, edition = read_message(_SSM)
+    made = []
+    for k, frame in enumerate(_rsm(rng, n)):
+        seen = read_message(frame).value
+        made.append(
+            write_message(
+                "SensorSharingMsg",
+                {name: value[name] for name in value if name != "obstacles"}
+                | {
+                    "msgCnt": k % 128,
+                    "sensorPos": seen["refPos"],
+                    "participants": [{"ptc": one} for one in seen["participants"]],
+                },
+                edition,
+            )
+        )
+    return made
+
+
 _RSI = bytes.fromhex(
     "4602e5fb0889860606060606399ed84816276cc3e1f9c1da060322a1064f8800c90262ebe47be777d0009c07d103"
     "e81bf830fc180011da00"
@@ -57,6 +77,10 @@ _MAP = bytes.fromhex(
     "1c01b80ffa03000020"
 )
 """One event, one junction's lights, one junction: encoded independently."""
+_SSM = bytes.fromhex(
+    "802c000c29104444c30303030303129c4199ed84816276cc3e1f9c0200996000c34dee184b1e704800384000701c"
+)
+"""What a unit shares of T/CSAE 157; the participants of an RSM are put into it."""
 
 
 def _counted(frame: bytes) -> Callable[[np.random.Generator, int], list[bytes]]:
@@ -94,5 +118,6 @@ WIRES = (
     Wire("ydt3709-bsm", "ydt3709", _bsm, floor=5e5, peer=PEER),
     Wire("ydt3709-rsi", "ydt3709", _counted(_RSI), floor=5e4, peer=PEER),
     Wire("ydt3709-spat", "ydt3709", _counted(_SPAT), floor=5e5, peer=PEER),
+    Wire("ydt3709-ssm", "ydt3709", _ssm, unit="objects"),
     Wire("ydt3709-map", "ydt3709", _counted(_MAP), floor=5e4, peer=PEER),
 )
