@@ -392,6 +392,7 @@ class Pipeline:
             inside=low.inside,
             breach=low.breach,
             stays=low.stays,
+            proximity=low.proximity,
             devices=devices,
             readings=self._newest.take(piece.readings),
             residuals=self._tracker.residuals,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2x.columns import B1, F8, I8, U1, Columns, column
-from v2x.geodesy import Tile
+from v2x.geodesy import Tile, undulation
 from v2x.lowalt.claims import CLAIM_LIFE_NS
 from v2x.lowalt.doubts import Doubts
 from v2x.lowalt.ghosts import Admission
@@ -23,10 +23,12 @@ from v2x.lowalt.levels import Levels
 from v2x.lowalt.pilots import Pilots
 from v2x.lowalt.plans import Plans
 from v2x.lowalt.presence import covariances
+from v2x.lowalt.proximity import Flying, Protection
 from v2x.lowalt.registry import Registry
 from v2x.lowalt.swarms import Swarms
 from v2x.lowalt.terrain import Ground
-from v2x.lowalt.volumes import Pairs, ZoneIndex
+from v2x.lowalt.trust import Trust
+from v2x.lowalt.volumes import Pairs, Places, ZoneIndex
 from v2x.lowalt.zone_watch import Aircraft, ZoneWatch
 from v2x.lowalt.zones import Zones
 from v2x.observations import Kind, Observations
@@ -39,6 +41,7 @@ from v2x.picture import (
     Identities,
     Inside,
     PilotSource,
+    Proximity,
     Stays,
     Verdict,
     Why,
@@ -74,6 +77,7 @@ class Judgement(NamedTuple):
     groups: Groups
     breach: Breach = Breach.blank()
     stays: Stays = Stays.blank()
+    proximity: Proximity = Proximity.blank()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,10 @@ class Airspace:
         self._swarms = Swarms(tile)
         self._pilots = Pilots(tile, sensors)
         self._tile = tile
-        self._watch = ZoneWatch(sensors)
+        ground_sd = self.ground.sd_m if self.ground.grid is None else self.ground.grid_sd_m
+        self._watch = ZoneWatch(sensors, ground_sd)
+        self._protection = Protection(ground_sd)
+        self._trust = Trust(sensors)
         self._memory = _Memory.blank(0)
         self._schemes: dict[int, int] = {}
 
@@ -169,6 +176,7 @@ class Airspace:
         pressed = self._pressed(t_ns, tracks, heights)
         readings, rows = self._admitted(t_ns, readings, rows)
         self.identification.listen(t_ns, readings, rows, live)
+        self._trust.hear(t_ns, readings, rows)
         self._pilots.hear(t_ns, readings)
         groups = self.doubts.judge(
             t_ns, rows, readings, tracks, heights,
@@ -196,6 +204,7 @@ class Airspace:
         answer = self.identification.judge(
             t_ns, near, scheme, places, heights.take(air), rows, live,
             self._asking(pairs, len(air)), self.doubts, bool(len(flooded)),
+            (scheme == ICAO) & self._trust.doubtful(near.ident),
         )  # fmt: skip
         swarms = self._together(t_ns, near, heights.agl[air], answer.identities, len(groups))
         self._point_at_pilots(t_ns, near, heights.agl[air], answer.identities)
@@ -209,11 +218,12 @@ class Airspace:
         excused = (said.verdict == Verdict.AUTHORISED) & (said.plan >= 0)
         drone = (near.kind == Kind.UAS) | (heights.agl[air] > AIRBORNE_AGL_M)
         sure = (near.status == Status.CONFIRMED) & (near.exist >= SURE_EXIST)
+        cov = covariances(near.P, heights.sd[air])
         inside, breach, stays = self._watch.judge(
             t_ns,
             self.zones,
             Aircraft(
-                air, near, places, covariances(near.P, heights.sd[air]),
+                air, near, places, cov,
                 before.seen_ns, before.flat, before.levels,
                 answer.standing, manned, sure & drone & ~manned & ~excused,
                 geodetic[air, 0], geodetic[air, 1], heights.hae[air],
@@ -221,13 +231,19 @@ class Airspace:
             pairs,
             live,
         )  # fmt: skip
+        proximity = self._near_aircraft(
+            t_ns, air, near, places, geodetic, heights, cov, drone & ~manned & ~answer.standing,
+            manned | (scheme == ICAO),
+        )  # fmt: skip
         seen = near.status != Status.COASTING
         before.seen_ns[seen] = t_ns
         before.flat[seen] = places.flat[seen]
         before.levels[seen] = places.heights[seen]
         self._memory = before
         groups = Groups.concat([groups, swarms])
-        return Judgement(geodetic, heights, identities, zone_rows, inside, groups, breach, stays)
+        return Judgement(
+            geodetic, heights, identities, zone_rows, inside, groups, breach, stays, proximity
+        )
 
     def state(self) -> dict[str, Any]:
         """What must survive a restart: lists, numbers and arrays."""
@@ -236,6 +252,8 @@ class Airspace:
             "levels": self.levels.state(),
             "memory": {name: getattr(self._memory, name) for name, *_ in _Memory.schema()},
             "zones": self._watch.state(),
+            "approaches": self._protection.state(),
+            "trust": self._trust.state(),
             "schemes": list(self._schemes.items()),  # their texts may be forgotten by now
             "doubts": self.doubts.state(),
             "admission": self._admission.state(),
@@ -248,6 +266,8 @@ class Airspace:
         self.identification.restore(state["identification"])
         self.levels.restore(state["levels"])
         self._watch.restore(state["zones"])
+        self._protection.restore(state["approaches"])
+        self._trust.restore(state["trust"])
         self._memory = _Memory(
             **{n: np.array(state["memory"][n], dtype) for n, dtype, *_ in _Memory.schema()}
         )
@@ -385,3 +405,21 @@ class Airspace:
         asking = np.full(n, -1, np.int32)
         asking[point[order]] = zone[order]  # written backwards: the first one stays
         return asking
+
+    def _near_aircraft(
+        self, t_ns: int, air: NDArray[np.intp], near: Tracks, places: Places, geodetic: F8,
+        heights: Heights, cov: F8, drone: B1, manned: B1,
+    ) -> Proximity:  # fmt: skip
+        """Pairs of drones and manned aircraft, by rows of the slice's tracks."""
+        if not manned.any() and not self._protection.in_use:
+            return Proximity.blank()
+        lat, lon = geodetic[air].T.copy()
+        ground = undulation(lat, lon) + self.ground.at(lat, lon).amsl
+        flying = Flying(
+            places.flat, np.ascontiguousarray(near.x[:, 3:]), near.P,
+            heights.hae[air], heights.sd[air], ground,
+        )  # fmt: skip
+        made = self._protection.judge(t_ns, self.zones, flying, places, cov, drone, manned)
+        made.track[:] = air[made.track]
+        made.other[made.other >= 0] = air[made.other[made.other >= 0]]
+        return made

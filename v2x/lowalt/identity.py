@@ -21,6 +21,7 @@ from v2x.lowalt.claims import CLAIM_LIFE_NS, EMERGENCIES, ON_GROUND, RECENT_NS, 
 from v2x.lowalt.doubts import Doubts
 from v2x.lowalt.hearing import CHANCES, Coverage, Hearing
 from v2x.lowalt.plans import LATE_NS, LATERAL_M, VERTICAL_M, Fit, PlanIndex, Plans, normal_cdf
+from v2x.lowalt.proximity import beyond_drones
 from v2x.lowalt.registry import Known, Registry
 from v2x.lowalt.verdicts import Evidence, verdicts
 from v2x.lowalt.volumes import Places
@@ -98,6 +99,7 @@ class _Memory(Columns):
     status: U1 = column("u1")
     uas_class: U1 = column("u1")
     aircraft_ns: I8 = column("i8", blank=-1)
+    flown_ns: I8 = column("i8", blank=-1)
     dark: U1 = column("u1")
     quiet: U1 = column("u1")
     trail: F8 = column("f8", (CHANCES, 3))
@@ -146,6 +148,7 @@ class Identification:
     def judge(
         self, t_ns: int, near: Tracks, scheme: U1, places: Places, heights: Heights,
         observations: Observations, live: B1, asking: I4, doubts: Doubts, flood: bool,
+        doubtful: B1 | None = None,
     ) -> Answer:  # fmt: skip
         """Identities of the tracks that are or may be aircraft.
 
@@ -165,6 +168,9 @@ class Identification:
             What speaks against claims, by the end of the slice.
         flood
             Whether identities are being refused: one that is not known may be one of them.
+        doubtful
+            (n,) tracks whose aircraft's identity comes with positions that are not to be trusted:
+            it does not make them manned. None: no doubts.
         """
         memory, fresh = self._remembered(near)
         self._walk(t_ns, near, places, heights, memory, fresh)
@@ -179,6 +185,12 @@ class Identification:
         aircraft = (memory.aircraft_ns >= 0) & (t_ns - memory.aircraft_ns <= CLAIM_LIFE_NS)
         flown = (near.kind == Kind.AIRCRAFT) | (near.kind == Kind.HELICOPTER)
         flown &= near.kind_prob >= np.float32(MANNED_PROB)
+        if doubtful is not None:
+            aircraft &= ~doubtful
+            flown &= ~doubtful | independent
+        flown |= beyond_drones(near, heights) & independent & ~named
+        memory.flown_ns[flown] = t_ns
+        flown |= (memory.flown_ns >= 0) & (t_ns - memory.flown_ns <= CLAIM_LIFE_NS) & ~named
         manned = aircraft | flown
         standing = (memory.status == ON_GROUND) & (agl < STANDING_AGL_M)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from v2x.columns import B1, F8, I4, U1, Columns, column
-from v2x.lowalt.probability import GROUND_SD_M, Chances, chances_of
+from v2x.lowalt.probability import Chances, chances_of
+from v2x.lowalt.terrain import GROUND_SD_M
 from v2x.lowalt.volumes import Pairs, Places
 from v2x.lowalt.walls import Walls, pairs_near
 

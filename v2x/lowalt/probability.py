@@ -33,8 +33,6 @@ FAR_SD = 7.0
 """An edge this many deviations away changes nothing: exp(-24.5) is 2e-11."""
 GEOID_SD_M = 0.5
 """EGM96 against China's levelling datum: a few dm (doubtful), in every height above the sea."""
-GROUND_SD_M = 2.0
-"""How well the ground of the plain is known, 3 m +- 2 m."""
 SURELY_NOT = 0.01
 _TURN = 2.0 * math.pi
 _NODES = np.array(

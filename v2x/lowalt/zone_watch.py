@@ -10,9 +10,9 @@ from v2x.lowalt.claims import SECOND
 from v2x.lowalt.foresight import Course, foresee
 from v2x.lowalt.nested import Heads
 from v2x.lowalt.presence import Present, Through, outside_by, present, through
-from v2x.lowalt.probability import GROUND_SD_M
 from v2x.lowalt.sight import Sight
 from v2x.lowalt.stays import KEEP_P, Key, Slice, StayBook, crossings
+from v2x.lowalt.terrain import GROUND_SD_M
 from v2x.lowalt.volumes import Pairs, Places, ZoneIndex
 from v2x.picture import Breach, Inside, Stays, ZoneKind
 from v2x.sensors import SensorTable
