@@ -336,8 +336,8 @@ def test_more_texts_than_the_table_holds_are_hashed_all_the_same():
         assert made.observations.track_ref.tolist() == want
 
 
-def test_a_text_at_the_limit_of_the_table_and_one_behind_it_are_both_read():
-    for n in (MOST_BYTES, MOST_BYTES + 1):
+def test_texts_of_any_length_are_read():
+    for n in (255, 256, 60_000, MOST_BYTES + 1):
         payload = encode_sapient(message(alert={"alert_id": "a" * n, "alert_type": 3}))
         made = decode([payload], [S])
         assert made.readings.name.tolist() == [Name.NODE_ALERT]
@@ -345,8 +345,8 @@ def test_a_text_at_the_limit_of_the_table_and_one_behind_it_are_both_read():
 
 
 def test_frames_left_to_the_plain_reader_stay_in_their_place(monkeypatch):
-    long = seen(HERE, object_id="x" * 300)
-    payloads = [seen(HERE), long, seen(bearing=BEARING), long, seen(HERE | {"datum": 2})]
+    odd, long = seen(HERE, state="消失"), seen(HERE, colour="x" * MOST_BYTES)
+    payloads = [seen(HERE), odd, seen(bearing=BEARING), long, seen(HERE | {"datum": 2})]
     made = decode(payloads, [S] * 5)
     assert made.observations.frame.tolist() == [0, 1, 2, 3, 4]
     both(payloads, [S] * 5, monkeypatch)

@@ -1,6 +1,6 @@
 """SAPIENT messages of a poll, from bytes to rows in one call.
 
-The rules are those of `v2x.ingest.sapient_plain`, which reads what this does not: a text of more
+The rules are those of `v2x.ingest.sapient_plain`, which reads what this does not: a frame of more
 than `MOST_BYTES`, or a state or UTM zone that is not ASCII. Identities are slots of
 `v2x.ingest.texts`; heights above the geoid and kinds are left to `v2x.ingest.formats.sapient`.
 
@@ -173,6 +173,8 @@ def read_messages(
         i = first + j
         n, end = 0, off[i + 1]
         at, why = _body(buf, off[i], end)
+        if end - at > MOST_BYTES:
+            why = PLAIN
         if why == _OK:
             why, n = walk(table, buf, at, end, it)
             if why == _SHORT and (at == end or buf[at] != 0x0A):
@@ -214,14 +216,10 @@ def _tell(
     """Rows of one message with `n` wire rows: its code, and the next free ones."""
     row = it.register
     content = row[CONTENT]
-    if _long(row, NODE):
-        return PLAIN, k, m
     t_ns, flags = _time(row, recv)
     why = _OK
     m0, k0 = m, k
     if content == DETECTION_REPORT:
-        if _long(row, OBJECT) or _long(row, STATE) or _long(row, IDENT):
-            return PLAIN, k, m
         lost = _lost(buf, row[STATE], row[STATE + 1])
         if lost < 0:
             return PLAIN, k, m
@@ -236,7 +234,7 @@ def _tell(
     elif content == STATUS_REPORT:
         why, m = _tell_status(buf, i, n, t_ns, recv, s, sites, it, spans, said, m, loose)
     elif content == ALERT_CONTENT:
-        if _long(row, ALERT_ID) or _foreign(buf, row):
+        if _foreign(buf, row):
             return PLAIN, k, m
         active = 0 <= row[STATUS] <= 2
         who = _slot(spans, NODE_TEXT, buf, row, NODE)
@@ -247,8 +245,6 @@ def _tell(
             lat, lon = _pair(buf, it, s, sites)
             said.lat[m - 1], said.lon[m - 1] = lat, lon
     elif content == REGISTRATION:
-        if _long(row, NAME):
-            return PLAIN, k, m
         who = _slot(spans, NODE_TEXT, buf, row, NODE)
         value = float(it.rows[0, 1]) if n else 0.0
         m = put(said, m, i, t_ns, recv, s, who, _NODE_TYPE, value)
@@ -258,11 +254,6 @@ def _tell(
     if why == _OK and k == k0 and m == m0:
         why = _NOTHING
     return why, k, m
-
-
-@uncounted
-def _long(row: I8, column: int) -> bool:
-    return bool(row[column + 1] - row[column] > MOST_BYTES)
 
 
 @uncounted
@@ -328,8 +319,6 @@ def _foreign(buf: U1, row: I8) -> bool:
     """Whether a UTM zone is a text that only Python can read."""
     if row[UNIT] != UTM:
         return False
-    if _long(row, ZONE):
-        return True
     foreign = False
     for p in range(row[ZONE], row[ZONE + 1]):
         foreign |= buf[p] >= 0x80
@@ -394,8 +383,6 @@ def _tell_detection(
         if math.isnan(lat):
             return _VALUE_RANGE, k
         links = _classes(buf, n, it, spans, loose, k)
-        if links < 0:
-            return PLAIN, k
         seen.model[k], seen.lat[k], seen.lon[k] = _POSITION, lat, lon
         east, north = _within(number[X_SD], 0.0, 1e5), _within(number[Y_SD], 0.0, 1e5)
         if row[UNIT] != UTM:
@@ -427,8 +414,6 @@ def _tell_detection(
             loose.counts[1] += 1
             return _VALUE_RANGE, k
         links = _classes(buf, n, it, spans, loose, k)
-        if links < 0:
-            return PLAIN, k
         ranged = _within(number[RANGE] * length, 1e-3, 1e6)
         seen.model[k] = _BEARING if math.isnan(ranged) else _POLAR
         seen.az[k], seen.el[k], seen.range[k] = azimuth % _TURN, elevation, ranged
@@ -460,7 +445,7 @@ def _confidence(it: Walk, r: int, default: float) -> float:
 
 @uncounted
 def _classes(buf: U1, n: int, it: Walk, spans: Spans, loose: Loose, k: int) -> int:
-    """Chain of the most confident class and sub-classes of observation `k`: how many, or -1.
+    """Chain of the most confident class and sub-classes of observation `k`: how many.
 
     A class stands in a wire row behind all it holds; of equal ones the first counts.
     """
@@ -481,8 +466,6 @@ def _classes(buf: U1, n: int, it: Walk, spans: Spans, loose: Loose, k: int) -> i
     while links < chain.shape[1] and chain[0, links] >= 0:
         r = chain[0, links]
         begin, end = it.rows[r, 2], it.rows[r, 3]
-        if end - begin > MOST_BYTES:
-            return -1
         sure = min(sure, _confidence(it, r, SENSOR_CONF if links == 0 else 1.0))
         loose.slot[at + links] = slot_of_text(spans, CLASS_TEXT, 0, buf, begin, end)
         loose.sure[at + links] = sure
@@ -500,9 +483,6 @@ def _tell_status(
     entries = min(n, MOST_STATUS)
     if row[PLACE] == NODE_LOCATION and _foreign(buf, row):
         return PLAIN, m
-    for r in range(entries):
-        if rows[r, 4] - rows[r, 3] > MOST_BYTES:
-            return PLAIN, m
     who = _slot(spans, NODE_TEXT, buf, row, NODE)
     m = put(said, m, i, t_ns, recv, s, who, _HEARTBEAT, 1.0)
     if row[SYSTEM] != ABSENT:

@@ -1,9 +1,9 @@
 """Interning of texts by their bytes: what `v2x.ingest.interning` does for keys of three words.
 
 A kernel hands out one slot per distinct (scheme, number, bytes); after it `Wordings.resolve` turns
-new slots into text, hash and whatever else a decoder wants of each. Texts are short (`MOST_BYTES`);
-a frame with longer ones is read otherwise. The table is emptied when it is half full, which changes
-no row, since it caches a pure function.
+new slots into text, hash and whatever else a decoder wants of each. The texts of a frame of more
+than `MOST_BYTES` have no room; it is to be read otherwise. The table is emptied when it is half
+full, which changes no row, since it caches a pure function.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from v2x.ingest.digests import idents_of
 from v2x.ingest.interning import PROBES, mixed, u8
 from v2x.jit import uncounted
 
-MOST_BYTES = 255
+MOST_BYTES = 1 << 20
 _HEAD = 5
 """Bytes of a key before those of its text: scheme, number."""
 
@@ -30,8 +30,8 @@ _ROOM = 1 << 22
 class Spans(NamedTuple):
     """What kernels see of `Wordings`.
 
-    `bytes` (_ROOM,) keys back to back, `ends` (_CAPACITY + 1,) of each behind a 0, `table` slot + 1
-    by hash, `handed` (1,) slots handed out.
+    `bytes` (_ROOM,) keys back to back, each beginning with its scheme; `ends` (_CAPACITY + 1,) of
+    each behind a 0; `table` slot + 1 by hash; `handed` (1,) slots handed out.
     """
 
     bytes: U1

@@ -3,7 +3,7 @@
 A payload is one message, behind its 4-byte little-endian length as on TCP (4.2 of the standard, as
 three independent clients have it) or bare. `v2x.ingest.sapient_messages` has the fields,
 `v2x.ingest.sapient_rows` reads a poll of them at once, and `v2x.ingest.sapient_plain` what that
-leaves: texts of more than 255 bytes, states and zones beyond ASCII.
+leaves: frames of more than a megabyte, states and zones beyond ASCII.
 
 =================  ============================================================================
 message            becomes
@@ -57,6 +57,7 @@ from v2x.ingest.sapient_columns import TABLE, blank
 from v2x.ingest.sapient_messages import SCHEMA
 from v2x.ingest.sapient_plain import body, named, parsed, read_frames
 from v2x.ingest.sapient_rows import (
+    CLASS_TEXT,
     MOST_CLASSES,
     MOST_STATUS,
     PLAIN,
@@ -104,13 +105,15 @@ class SapientState:
         """Put back what `state` gave."""
 
     def resolve(self) -> None:
-        """Hash the texts that are new since the last call, and name the kind that each means."""
+        """Hash the texts that are new since the last call, and name the kind of each class."""
+        known = len(self.texts.texts)
         new = self.texts.resolve()
-        behind = len(self.texts.texts)
-        while self.kinds.shape[0] < behind:
+        while self.kinds.shape[0] < known + len(new):
             self.kinds, self.weights = np.tile(self.kinds, 2), np.tile(self.weights, 2)
-        for slot, text in enumerate(new, behind - len(new)):
-            self.kinds[slot], self.weights[slot] = named(text)
+        spans = self.texts.spans
+        schemes = spans.bytes[spans.ends[known : known + len(new)]]
+        for at in np.flatnonzero(schemes == CLASS_TEXT).tolist():
+            self.kinds[known + at], self.weights[known + at] = named(new[at])
 
 
 _Part = tuple[Observations, Readings, F8]

@@ -128,7 +128,7 @@ def _asn1tools() -> Callable[[Sequence[bytes]], int]:
 PEER = Peer("asn1tools", "asn1tools", _asn1tools)
 
 WIRES = (
-    Wire("j2735-spat", "j2735", _signals, floor=5e5, peer=PEER),
-    Wire("j2735-sdsm", "j2735", _sensed, unit="objects", floor=5e6, peer=PEER),
+    Wire("j2735-spat", "j2735", _signals, floor=2.5e5, peer=PEER),
+    Wire("j2735-sdsm", "j2735", _sensed, unit="objects", floor=1e6, peer=PEER),
     Wire("j2735-map", "j2735", _maps, floor=5e4, peer=PEER),
 )
