@@ -9,10 +9,11 @@ What is staged, and the alerts that must come of it (no others may):
 
 ==============  =================================================================================
 `delivery`      registered, in the volume and window of its plan: nothing
-`stray`         registered, no plan, flies into the prohibited zone: `zone_intrusion` and
-                `uas_unauthorised`
+`stray`         registered, no plan, flies into the prohibited zone: `zone_breach_predicted`, then
+                `zone_intrusion` and `uas_unauthorised`
 `unregistered`  broadcasts mark 00000000: `uas_unregistered`
-`dark`          broadcasts nothing and crosses the zone: `uas_dark` and `zone_intrusion`
+`dark`          broadcasts nothing and crosses the zone: `uas_dark`, `zone_breach_predicted` and
+                `zone_intrusion`
 `airliner`      lands past all of it: nothing
 `patrol-1`      presses the emergency button at 150 s: `sos`
 `rsu-3`         falls silent at 200 s: `device_silent`
@@ -92,9 +93,11 @@ PLAN_CORNERS = (
 """East and north of the corridor approved for `delivery`: 300 m to each side of its way."""
 
 EXPECTED = (
+    ("zone_breach_predicted", 1, f"rid:{BEACONS[1].product_id}"),
     ("zone_intrusion", 1, f"rid:{BEACONS[1].product_id}"),
     ("uas_unauthorised", 1, f"rid:{BEACONS[1].product_id}"),
     ("uas_dark", 1, ""),
+    ("zone_breach_predicted", 1, ""),
     ("zone_intrusion", 1, ""),
     ("uas_unregistered", 2, f"rid:{BEACONS[2].product_id}"),
     ("sos", 1, f"808:{GATEWAY.terminals[0].phone}"),

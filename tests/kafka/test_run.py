@@ -299,7 +299,7 @@ Clean = tuple[Setting, dict[str, Any]]
 def test_the_cut_of_the_drive_still_holds_every_kind_of_alert(drive: Drive) -> None:
     assert drive.told["alerts"]["by_type"] == {
         "device_silent": 1, "sos": 1, "uas_dark": 1, "uas_unauthorised": 1,
-        "uas_unregistered": 1, "zone_intrusion": 2,
+        "uas_unregistered": 1, "zone_breach_predicted": 2, "zone_intrusion": 2,
     }  # fmt: skip
     assert drive.told["frames"]["dead_letter"] == len(GARBAGE)
 
