@@ -90,12 +90,12 @@ def _edge_share(d: float, s1: float, s2: float) -> float:
 
 @kernel
 def within(
-    x: float, y: float, ee: float, en: float, nn: float, p: int, gap: float, gx: float, gy: float,
+    x: float, y: float, ee: float, en: float, nn: float, p: int, gap: float, where: int,
     start: I8, edge: F8, leaf: F8, branch: F8,
 ) -> float:  # fmt: skip
     """Probability that a normal place lies in a part's footprint.
 
-    Mean x, y m, covariance ee, en, nn m²; gap, gx, gy of `clearance` at the mean.
+    Mean x, y m, covariance ee, en, nn m²; gap and nearest edge of `clearance` at the mean.
     """
     middle, spread = 0.5 * (ee + nn), math.sqrt(0.25 * (ee - nn) ** 2 + en * en)
     widest = math.sqrt(middle + spread)
@@ -105,8 +105,13 @@ def within(
         return 1.0 if gap < 0.0 else 0.0
     inside = gap <= 0.0
     if abs(gap) < 1e-6:
-        # On an edge there is no telling its side from rounded products: a micron inward.
-        x, y = x - 1e-6 * gx, y - 1e-6 * gy
+        # On an edge, or a corner, there is no telling sides from rounded products: a micron inward,
+        # and one towards the middle of the edge.
+        mx, my = 0.5 * (edge[where, 0] + edge[where, 2]), 0.5 * (edge[where, 1] + edge[where, 3])
+        dx, dy = edge[where, 2] - edge[where, 0], edge[where, 3] - edge[where, 1]
+        micron = 1e-6 / math.hypot(dx, dy)
+        ahead = 1.0 if (mx - x) * dx + (my - y) * dy >= 0.0 else -1.0
+        x, y = x + micron * (ahead * dx - dy), y + micron * (ahead * dy + dx)
         inside = True
     # Cholesky factor of the covariance, the narrow side not below a millimetre.
     a = math.sqrt(max(ee, 1e-6))
@@ -153,9 +158,9 @@ def chances(
         i, p = point[j], part[j]
         x, y = flat[i, 0], flat[i, 1]
         ee, en, nn = cov[i, 0], cov[i, 1], cov[i, 3]
-        gap, gx, gy, _ = clearance(x, y, p, -1, start, edge, leaf, branch)
+        gap, _, _, where = clearance(x, y, p, -1, start, edge, leaf, branch)
         beside[j] = gap
-        lateral[j] = within(x, y, ee, en, nn, p, gap, gx, gy, start, edge, leaf, branch)
+        lateral[j] = within(x, y, ee, en, nn, p, gap, where, start, edge, leaf, branch)
         over[j] = -np.inf
         share, known = 1.0, True
         for side in range(2):
