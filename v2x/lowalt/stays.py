@@ -236,7 +236,10 @@ class StayBook:
         if stay.word >= StayWord.COASTING:
             if stay.onset_ns >= 0:
                 stay.gap_ns += t_ns - stay.looked_ns
-            stay.word = StayWord.INSIDE if stay.held_ns < 0 else StayWord.ENTERING
+            if stay.held_ns < 0:
+                stay.word = StayWord.INSIDE
+            else:
+                stay.word, stay.held_ns = StayWord.ENTERING, -1  # what was not seen holds nothing
         if margin >= 0.0 and not stay.margin >= 0.0:
             stay.over_ns = onset_ns
             if onset_ns < 0 and stay.margin < 0.0:
@@ -250,7 +253,7 @@ class StayBook:
         if stay.word == StayWord.INSIDE:
             return
         if p >= RAISE_P:
-            if stay.held_ns < 0 or t_ns - stay.sure_ns > BREAK_NS:
+            if stay.held_ns < 0:
                 stay.held_ns = t_ns
             stay.sure_ns = t_ns
             over = stay.over_ns
