@@ -18,6 +18,7 @@ from v2x.alerts.engine import Engine
 from v2x.alerts.texts import LANGUAGES, catalogue
 from v2x.observations import Kind, ident_of
 from v2x.picture import (
+    Breach,
     ClaimStatus,
     Devices,
     Groups,
@@ -26,7 +27,9 @@ from v2x.picture import (
     Inside,
     Latest,
     Picture,
+    Proximity,
     Registered,
+    Stays,
     UasClass,
     Verdict,
     ZoneKind,
@@ -91,6 +94,9 @@ def picture(
     rows: Sequence[Mapping[str, Any]] = (),
     *,
     inside: Iterable[tuple[Any, ...]] = (),
+    breach: Iterable[tuple[Any, ...]] = (),
+    stays: Iterable[tuple[Any, ...]] = (),
+    near: Iterable[tuple[Any, ...]] = (),
     zones: Mapping[str, ZoneKind] = ZONES,
     closed: Iterable[str] = (),
     readings: Iterable[Mapping[str, Any]] = (),
@@ -107,6 +113,12 @@ def picture(
     ----------
     inside
         (row, zone, p) or (row, zone, p, {"crossed": 1, "margin_m": 3.0, "height_unknown": 1}).
+    breach
+        (row, zone, p, {"earliest": 8.0, "expected": 10.0, "latest": 13.0}).
+    stays
+        (row or -1, zone, `StayWord`, {"id": 1, "onset": -9.0, "seen": 0.0, "p_inside": 1.0}).
+    near
+        (row, other row or -1, {"cpa_m": 500.0, "cpa_s": 20.0, "p": 0.8, "approach": "S-1"}).
     closed
         Zones that are there but not in force.
     readings
@@ -171,6 +183,35 @@ def picture(
         p_inside=[p[2] for p in pairs], crossed=[m.get("crossed", 0) for m in more],
         margin_m=[m.get("margin_m", 20.0) for m in more],
         height_unknown=[m.get("height_unknown", 0) for m in more],
+        p_footprint=[m.get("p_footprint", np.nan) for m in more],
+        head=[names.index(m["head"]) if "head" in m else -1 for m in more],
+    )  # fmt: skip
+    pairs = sorted((row, names.index(zone), p, more) for row, zone, p, more in breach)
+    made_breach = Breach.blank(
+        len(pairs), track=[p[0] for p in pairs], zone=[p[1] for p in pairs],
+        p=[p[2] for p in pairs],
+        **{n: [p[3].get(n, np.nan) for p in pairs] for n in ("earliest", "expected", "latest")},
+        height_unknown=[p[3].get("height_unknown", 0) for p in pairs],
+        head=[names.index(p[3]["head"]) if "head" in p[3] else -1 for p in pairs],
+    )  # fmt: skip
+    rests = [(row, names.index(zone), word, more) for row, zone, word, more in stays]
+    made_stays = Stays.blank(
+        len(rests), track=[r[0] for r in rests], zone=[r[1] for r in rests],
+        word=[r[2] for r in rests], id=[r[3].get("id", 1) for r in rests],
+        onset_ns=[ns(r[3].get("onset", t_s)) for r in rests],
+        seen_ns=[ns(r[3].get("seen", t_s)) for r in rests],
+        gap_ns=[round(r[3].get("gap", 0.0) * 1e9) for r in rests],
+        p_inside=[r[3].get("p_inside", 1.0) for r in rests],
+        p_detect=[r[3].get("p_detect", np.nan) for r in rests], lat=LAT, lon=LON,
+        sure=[r[3].get("sure", 1) for r in rests],
+    )  # fmt: skip
+    couples = [(row, other, more) for row, other, more in near]
+    made_near = Proximity.blank(
+        len(couples), track=[c[0] for c in couples], other=[c[1] for c in couples],
+        **{n: [c[2].get(n, np.nan) for c in couples]
+           for n in ("cpa_s", "cpa_m", "vertical_m", "vertical_sd", "range_m")},
+        p=[c[2].get("p", 0.0) for c in couples], p_keep=[c[2].get("p_keep", 0.0) for c in couples],
+        approach=[names.index(c[2]["approach"]) if "approach" in c[2] else -1 for c in couples],
     )  # fmt: skip
     last = {s.name: t_s - 0.05 for s in sensors.sensors} if spoke is None else spoke
     devices = Devices.blank(
@@ -192,7 +233,8 @@ def picture(
         zones=ZoneRows.blank(
             len(names), kind=[zones[z] for z in names], active=[z not in set(closed) for z in names]
         ),
-        inside=made_inside, devices=devices, readings=latest, zone_ids=tuple(names), idents=texts,
+        inside=made_inside, breach=made_breach, stays=made_stays, proximity=made_near,
+        devices=devices, readings=latest, zone_ids=tuple(names), idents=texts,
         zones_hash="z0", plan_ids=plans, registry_ns=-1 if registry is None else ns(registry),
         groups=Groups.blank() if groups is None else groups,
     )  # fmt: skip

@@ -4,7 +4,7 @@ import pytest
 
 from v2x.alerts.rules.zone_intrusion import RULE
 from v2x.observations import Kind
-from v2x.picture import Verdict
+from v2x.picture import StayWord, Verdict
 
 from .pictures import RADAR, RID, codes, drone, engine, findings, only, picture, run, steps, story
 
@@ -118,3 +118,35 @@ def test_noise_along_the_edge_gives_one_enter_and_one_exit() -> None:
     settings = {"zone_intrusion": (True, 0.0, None)}
     alerts = run(engine(RULE, settings=settings), inside + outside)
     assert [a.condition for a in alerts] == ["active", "cleared"]
+
+
+def test_an_unknown_height_leaves_the_footprint_and_takes_a_step() -> None:
+    doubt = {"height_unknown": 1, "p_footprint": 0.95}
+    finding = only(RULE, picture(0, [drone(agl=NAN)], inside=[(0, "P-1", NAN, doubt)]))
+    assert (finding.severity, finding.raises, finding.value) == (2, True, 0.95)
+    doubt["p_footprint"] = 0.1
+    assert not findings(RULE, picture(0, [drone(agl=NAN)], inside=[(0, "P-1", NAN, doubt)]))
+
+
+def test_nested_surfaces_are_one_alert_under_their_head_with_the_lowest_named() -> None:
+    zones = {"S-1": 4, "S-2": 4, "S-3": 4}
+
+    def over(t: float) -> list[tuple[Any, ...]]:
+        lowest = "S-3" if t < 3 else "S-2"
+        depth = {name: 30.0 if name == lowest else 5.0 for name in zones}
+        held = [name for name in zones if name != "S-3" or t < 5]
+        return [(0, n, 1.0, {"head": "S-3", "margin_m": depth[n]}) for n in held]
+
+    pictures = [picture(t, [drone()], inside=over(t), zones=zones) for t in steps(0, 10)]
+    alerts = run(engine(RULE), pictures)
+    assert {a.id for a in alerts} == {alerts[0].id}
+    assert {a.body["zone"] for a in alerts} == {"S-3"}
+    assert "surface" not in [r["code"] for r in alerts[0].body["reasons"]]
+    assert {"code": "surface", "value": "S-2"} in alerts[-1].body["reasons"]
+
+
+def test_dwell_and_gap_of_the_stay_are_told() -> None:
+    stay = [(0, "P-1", StayWord.INSIDE, {"onset": -30.0, "gap": 2.5})]
+    finding = only(RULE, picture(0, [drone()], inside=[(0, "P-1", 1.0)], stays=stay))
+    assert ("dwell_s", 30.0, None, "s") in finding.reasons
+    assert ("gap_s", 2.5, None, "s") in finding.reasons
