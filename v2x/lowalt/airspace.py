@@ -28,6 +28,7 @@ from v2x.lowalt.registry import Registry
 from v2x.lowalt.swarms import Swarms
 from v2x.lowalt.terrain import Ground
 from v2x.lowalt.trust import Trust
+from v2x.lowalt.turns import sure_turn, turned
 from v2x.lowalt.volumes import Pairs, Places, ZoneIndex
 from v2x.lowalt.zone_watch import Aircraft, ZoneWatch
 from v2x.lowalt.zones import Zones
@@ -88,6 +89,9 @@ class _Memory(Columns):
     seen_ns: I8 = column("i8", blank=-1)
     flat: F8 = column("f8", 2)
     levels: F8 = column("f8", 3)
+    vel: F8 = column("f8", 2)
+    vel_ns: I8 = column("i8", blank=-1)
+    turn: F8 = column("f8", blank=0)
 
 
 class Airspace:
@@ -218,6 +222,9 @@ class Airspace:
         excused = (said.verdict == Verdict.AUTHORISED) & (said.plan >= 0)
         drone = (near.kind == Kind.UAS) | (heights.agl[air] > AIRBORNE_AGL_M)
         sure = (near.status == Status.CONFIRMED) & (near.exist >= SURE_EXIST)
+        vel = near.x[:, 3:5].copy()
+        before.turn[:] = turned(before.turn, before.vel, before.vel_ns, vel, t_ns)
+        before.vel[:], before.vel_ns[:] = vel, t_ns
         cov = covariances(near.P, heights.sd[air])
         inside, breach, stays = self._watch.judge(
             t_ns,
@@ -226,7 +233,7 @@ class Airspace:
                 air, near, places, cov,
                 before.seen_ns, before.flat, before.levels,
                 answer.standing, manned, sure & drone & ~manned & ~excused,
-                geodetic[air, 0], geodetic[air, 1], heights.hae[air],
+                geodetic[air, 0], geodetic[air, 1], heights.hae[air], sure_turn(before.turn),
             ),
             pairs,
             live,

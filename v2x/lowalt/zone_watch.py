@@ -38,6 +38,8 @@ class Aircraft(NamedTuple):
         On the ground by its own word; manned; a drone beyond doubt that no approval excuses.
     lat, lon, hae
         Where it is.
+    turn
+        Its rate of turn, rad/s to the left.
     """
 
     row: NDArray[np.intp]
@@ -53,6 +55,7 @@ class Aircraft(NamedTuple):
     lat: F8
     lon: F8
     hae: F8
+    turn: F8
 
 
 class ZoneWatch:
@@ -104,7 +107,7 @@ class ZoneWatch:
             Aircraft(
                 np.zeros(0, np.intp), nothing, Places(np.empty((0, 2)), np.empty((0, 3))),
                 np.empty((0, 6)), np.zeros(0, np.int64), np.empty((0, 2)), np.empty((0, 3)),
-                flags, flags, flags, metres, metres, metres,
+                flags, flags, flags, metres, metres, metres, metres,
             ),
             Pairs(np.zeros(0, np.int32), np.zeros(0, np.int32), metres, np.zeros(0, np.uint8)),
             live,
@@ -226,7 +229,7 @@ class ZoneWatch:
         P[:, 2, 2] = air.cov[rows, 5]
         course = Course(
             air.places.flat[rows], air.places.heights[rows],
-            np.ascontiguousarray(tracks.x[rows, 3:]), P, np.zeros(len(rows)),
+            np.ascontiguousarray(tracks.x[rows, 3:]), P, air.turn[rows],
         )  # fmt: skip
         ahead = foresee(zones.walls, course, active, self._ground_sd_m)
         point = rows[ahead.point]
