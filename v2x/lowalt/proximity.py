@@ -109,9 +109,9 @@ def approaches(
                 place(j, at, flat, vel, cov, turn, path, 1)
                 de, dn = path[1, 0] - path[0, 0], path[1, 1] - path[0, 1]
                 d = math.hypot(de, dn)
-                ue, un = (de / d, dn / d) if d > 0.0 else (1.0, 0.0)
-                var = ue * ue * (path[0, 3] + path[1, 3]) + un * un * (path[0, 5] + path[1, 5])
-                var += 2.0 * ue * un * (path[0, 4] + path[1, 4])
+                ux, uy = (de / d, dn / d) if d > 0.0 else (1.0, 0.0)
+                var = ux * ux * (path[0, 3] + path[1, 3]) + uy * uy * (path[0, 5] + path[1, 5])
+                var += 2.0 * ux * uy * (path[0, 4] + path[1, 4])
                 sd = math.sqrt(max(var, 1e-6))
                 up = hae[j] + path[1, 2] - hae[i] - path[0, 2]
                 var = path[0, 8] + path[1, 8] + guessed[i] + guessed[j]
