@@ -165,7 +165,7 @@ def picture(
         n_receivers=col("n_receivers"), p_heard=col("p_heard"), plan=col("plan"),
         needs_approval=col("needs_approval"),
         approval_zone=[names.index(z) if z else -1 for z in col("approval_zone")],
-        mark=[hashed(r["mark"]) for r in rows], why=col("why"), emergency=col("emergency"),
+        mark=[hashed(r["mark"]) for r in rows], why=[int(why) for why in col("why")], emergency=col("emergency"),
         named_ns=[-1 if r["named"] is None else ns(r["named"]) for r in rows],
         deviation_m=np.array([(r["lateral"], r["vertical"]) for r in rows]).reshape(-1, 2),
         late_s=col("late_s"), approval_agl_m=col("approval_agl"), uas_class=col("uas_class"),

@@ -114,7 +114,7 @@ class Doubts:
     tile, sensors
         The local frame, and the sensors placed in it.
     ground
-        Ground above mean sea level.
+        Of the area.
     """
 
     def __init__(self, tile: Tile, sensors: SensorTable, ground: Ground) -> None:
