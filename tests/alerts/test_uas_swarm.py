@@ -42,7 +42,7 @@ def test_a_swarm_known_by_its_own_word_alone_is_one_step_less():
 
 
 @pytest.mark.parametrize(
-    "given", [{"kind": Kind.BIRD}, {"verdict": Verdict.MANNED}, {"exist": 0.8}, {"group": -1}]
+    "given", [{"kind": Kind.BIRD}, {"verdict": Verdict.MANNED}, {"exist": 0.4}, {"group": -1}]
 )
 def test_only_drones_that_are_there_count(given):
     assert not findings(RULE, swarm(5, **given))

@@ -67,6 +67,8 @@ SPAN_NS = 2 * SECOND
 SILENT_NS = 5 * SECOND
 """Claims further apart begin a new ghost."""
 FROZEN_NS = 3 * SECOND
+TIMES = 3
+"""Broadcasts of one time, or that came before, until that is no chance."""
 LOW_M = 15.0
 """Below this over ground a radar may see nothing, and a drone is not yet a ghost. Ours."""
 FLYING_MPS = 5.0
@@ -235,7 +237,8 @@ class Doubts:
         rows = h.live()
         tests = [_AT[Why.POSITION], _AT[Why.POSITION_UNTRUSTED]]
         on = (h.until_ns[rows][:, tests] >= max(t_ns - LIFE_NS, 0)).any(axis=1)
-        rows = rows[on & ~self._supported(t_ns, rows)]
+        forged = h.until_ns[rows, _AT[Why.TRANSMITTER]] >= max(t_ns - LIFE_NS, 0)
+        rows = rows[on & ~forged & ~self._supported(t_ns, rows)]
         found = zip(h.partner[rows].tolist(), rows.tolist(), strict=True)
         return {body: row for body, row in found if body >= 0}
 
@@ -332,15 +335,15 @@ class Doubts:
     def _clock(self, t_ns: int, row: int, at: int, recv: int, sensor: int) -> None:
         """Judge the times of broadcasts: one that stands still, or comes again from a recording."""
         h = self.histories
-        time, since, times, again = h.clock[row].tolist()
+        time, since, times, again, again_ns = h.clock[row].tolist()
         times, since = (times + 1, since) if at == time and times else (1, recv)
-        frozen = times >= 3 and recv - since >= FROZEN_NS
-        if h.sent_before(row, at, recv, sensor):
-            again += 0 if at == time else 1
-        elif at > time:
-            again = max(again - 1, 0)
-        h.clock[row] = at, since, times, again
-        if frozen or again >= 3 or h.again[row] >= 3:
+        frozen = times >= TIMES and recv - since >= FROZEN_NS
+        if h.sent_before(row, at, recv, sensor) and at != time:
+            again = again + 1 if recv - again_ns <= WINDOW_NS else 1
+            again_ns = recv
+        h.clock[row] = at, since, times, again, again_ns
+        replayed = again >= TIMES and recv - again_ns <= WINDOW_NS
+        if frozen or replayed or h.again[row] >= TIMES:
             h.until_ns[row, _AT[Why.CLOCK]] = t_ns
 
     def _claims(
@@ -542,12 +545,22 @@ class Doubts:
         if len(victims):
             self._groups.append((int(GroupKind.AREA), -1, sorted(h.ident[victims].tolist())))
 
+    def _explained(self, t_ns: int, rows: NDArray[Any]) -> B1:
+        """Whether a claim (n,) is a victim's, or alone belongs to an object that sensors see."""
+        h = self.histories
+        victim = h.until_ns[rows, _AT[Why.POSITION_UNTRUSTED]] >= max(t_ns - LIFE_NS, 0)
+        body = h.body[rows, (h.count[rows, 0] - 1) % h.body.shape[1]]
+        _, back, count = np.unique(body, return_inverse=True, return_counts=True)
+        explained: B1 = victim | ((body >= 0) & (count[back] == 1))
+        return explained
+
     def _gather(self, t_ns: int) -> None:
         """Find identities that one transmitter sends."""
         h = self.histories
         rows = h.live()
         rows = rows[(h.last_ns[rows] > t_ns - SILENT_NS) & (h.count[rows, 0] > 0)]
         rows = rows[(h.seen_ns[rows] < 0) | (h.seen_ns[rows] < t_ns - WINDOW_NS)]
+        rows = rows[~self._explained(t_ns, rows)]
         if len(rows) < GROUP:
             return
         receiver = np.where(h.anchor[rows] >= 0, h.anchor[rows], h.heard_by[rows])
