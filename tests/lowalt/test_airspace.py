@@ -535,7 +535,7 @@ def test_claim_that_the_tracker_left_alone_names_the_track_that_moves_as_it_does
 @pytest.mark.parametrize("ident", ["", DRONE])
 def test_claim_100_m_off_names_nobody_and_takes_off_the_name_the_tracker_gave(ident):
     made = flown(lambda t: [(15.0 * t, 100.0)], ident=ident)
-    assert {Verdict(i.verdict[0]) for i in made[4:]} == {Verdict.DARK}
+    assert {Verdict(i.verdict[0]) for i in made[4:]} == {Verdict.SPOOFED}
     assert made[-1].ident.tolist() == [-1]
 
 

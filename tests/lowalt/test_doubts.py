@@ -274,6 +274,15 @@ def test_frames_that_are_sent_again_later_are_found_and_a_slow_second_receiver_i
         assert bool(told & Why.CLOCK) == found
 
 
+def test_a_recording_of_a_flight_that_nobody_heard_is_found_and_a_receivers_store_is_not():
+    for pace, found in ((1, True), (20, False)):
+        sky, told = Sky(), Why(0)
+        for k in range(20):
+            old = T0 - 600 * SECOND + pace * k * SECOND
+            told |= against(sky.slice([], [], [words(old, recv_ns=sky.next_ns)]))
+        assert (told == Why.CLOCK) == found
+
+
 def test_a_recorded_flight_with_new_times_is_found_by_its_fixes():
     rng = np.random.default_rng(2)
     track_of = [(-300.0 + 12.0 * k + rng.normal(), rng.normal(), 60.0) for k in range(20)]

@@ -69,6 +69,8 @@ SILENT_NS = 5 * SECOND
 FROZEN_NS = 3 * SECOND
 TIMES = 3
 """Broadcasts of one time, or that came before, until that is no chance."""
+STALE_NS = 30 * SECOND
+"""No transmitter's clock that GNSS sets, and no link, is so late."""
 LOW_M = 15.0
 """Below this over ground a radar may see nothing, and a drone is not yet a ghost. Ours."""
 FLYING_MPS = 5.0
@@ -280,12 +282,13 @@ class Doubts:
         victim = on[:, _AT[Why.POSITION_UNTRUSTED]]
         on[victim, _AT[Why.POSITION]] = on[victim, _AT[Why.GHOST]] = False
         on[:, _AT[Why.POSITION_UNTRUSTED]] = False
-        kept = on.any(axis=1) & ~grouped & (h.count[rows, 0] > 0)
+        kept = on.any(axis=1) & ~grouped
         rows, on = rows[kept], on[kept]
         if not len(rows):
             return Groups.blank()
         fix = h.fix[rows, (h.count[rows, 0] - 1) % h.fix.shape[1]]
         lat, lon, _ = self._tile.to_geodetic(np.nan_to_num(fix[:, [EAST, NORTH, UP]]))
+        lat[np.isnan(fix[:, EAST])] = np.nan  # no claim of a place came in time
         llr = np.where(on[:, _AT[Why.POSITION]], h.llr[rows], np.nan)
         return Groups.blank(
             len(rows), kind=GroupKind.CLAIM, key=h.ident[rows], sensor=h.heard_by[rows], size=1,
@@ -343,8 +346,25 @@ class Doubts:
             again_ns = recv
         h.clock[row] = at, since, times, again, again_ns
         replayed = again >= TIMES and recv - again_ns <= WINDOW_NS
-        if frozen or replayed or h.again[row] >= TIMES:
+        if frozen or replayed or self._stale(row, at, recv) or h.again[row] >= TIMES:
             h.until_ns[row, _AT[Why.CLOCK]] = t_ns
+
+    def _stale(self, row: int, at: int, recv: int) -> bool:
+        """Whether broadcasts are told long after their time, and at the pace of that time.
+
+        That is a recording of a flight that nobody here heard. What a receiver had stored while it
+        was cut off comes faster than it happened.
+        """
+        began, began_at, times = self.histories.stale[row].tolist()
+        passed, told = recv - began, at - began_at
+        if recv - at <= STALE_NS:
+            times = 0
+        elif not times or (passed > SPAN_NS and not passed // 2 <= told <= 2 * passed):
+            began, began_at, times = recv, at, 1
+        else:
+            times += 1
+        self.histories.stale[row] = began, began_at, times
+        return bool(times >= 2 * TIMES and passed >= WINDOW_NS)
 
     def _claims(
         self, t_ns: int, observations: Observations, facts: Mapping[tuple[int, int, int], float],

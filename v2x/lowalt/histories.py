@@ -83,6 +83,7 @@ class Histories:
         self.sent: I8 = np.full((n, REPEATS, 3), -1, np.int64)
         self.been: I8 = np.full((n, REPEATS, 2), -1, np.int64)
         self.clock: I8 = np.zeros((n, 5), np.int64)
+        self.stale: I8 = np.zeros((n, 3), np.int64)
         self.again: I8 = np.zeros(n, np.int64)
         self.malformed: I8 = np.zeros(n, np.int64)
         self.pilot: F8 = np.full((n, 3), np.nan)
