@@ -379,8 +379,7 @@ def test_fifty_ghosts_of_one_transmitter_are_one_group_and_the_real_drone_is_its
         made = sky.slice(tracks, claims)
         assert Verdict.UNREGISTERED not in made.identities.verdict
     groups = made.groups
-    assert groups.kind.tolist() == [GroupKind.TRANSMITTER, GroupKind.FLOOD]  # of one receiver
-    assert groups.sensor.tolist() == [SENSORS.row("rid")] * 2
+    assert groups.kind.tolist() == [GroupKind.TRANSMITTER]
     assert (groups.size[0], groups.sensor[0]) == (50, SENSORS.row("rid"))
     assert made.identities.verdict.tolist() == [Verdict.DARK] + [Verdict.SPOOFED] * 50
     assert made.identities.group.tolist() == [-1] + [0] * 50
@@ -407,7 +406,7 @@ def test_a_flood_lets_20_in_a_second_and_pushes_nobody_out():
     here = (0.0, 0.0, 60.0)
     t = sky.next_ns
     sky.slice([seen(t, here, ident=DRONE, fed=RADAR | RID)], [claim(t, here)])
-    for k in range(5):
+    for k in range(12):
         t = sky.next_ns
         flood = Readings.blank(
             10_000, t_ns=t, recv_ns=t, sensor=SENSORS.row("rid0"), name=Name.RID_HEARD,
@@ -419,14 +418,28 @@ def test_a_flood_lets_20_in_a_second_and_pushes_nobody_out():
             [words(t), flood],
         )  # fmt: skip
     assert made.groups.kind.tolist() == [GroupKind.FLOOD]
-    assert made.groups.size[0] == 5 * (10_000 - NEW_PER_SECOND)
-    assert len(sky.airspace.identification.claims) == 1 + 5 * NEW_PER_SECOND
+    assert made.groups.size[0] == 12 * (10_000 - NEW_PER_SECOND)
+    assert len(sky.airspace.identification.claims) == 1 + 12 * NEW_PER_SECOND
     assert made.identities.verdict.tolist() == [Verdict.AUTHORISED, Verdict.UNDECIDED]
     assert made.identities.why[1] & int(Why.FLOOD)
     for _ in range(11):
         t = sky.next_ns
         made = sky.slice([seen(t, here, ident=DRONE, fed=RADAR | RID)], [claim(t, here)])
     assert not len(made.groups)
+
+
+def test_a_show_of_200_that_is_switched_on_at_once_is_no_flood_and_all_are_let_in():
+    sky = Sky()
+    for _ in range(14):
+        t = sky.next_ns
+        places = [(10.0 * (k % 20), 10.0 * (k // 20), 60.0) for k in range(200)]
+        tracks = [
+            seen(t, at, number=k, ident=named(k), fed=RADAR | RID) for k, at in enumerate(places)
+        ]
+        claims = [claim(t, at, ident=named(k)) for k, at in enumerate(places)]
+        made = sky.slice(tracks, claims)
+        assert set(made.groups.kind.tolist()) <= {GroupKind.SWARM}  # nobody announced it
+    assert len(sky.airspace.identification.claims) == 200
 
 
 def test_strangers_never_push_out_an_identity_that_a_sensor_vouches_for():

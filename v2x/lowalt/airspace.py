@@ -187,8 +187,7 @@ class Airspace:
             Residuals.blank() if residuals is None else residuals, live, idents,
             self.levels.offset()[0],
         )  # fmt: skip
-        flooded = self._floods(t_ns)
-        groups = Groups.concat([groups, flooded])
+        groups = Groups.concat([groups, self._floods(t_ns)])
         identities = Identities.blank(len(tracks))
         zone_rows = self.zones.rows(t_ns)
         air, scheme = self._aircraft(tracks, heights, idents)
@@ -207,7 +206,7 @@ class Airspace:
         pairs = self.zones.inside(places, self.zones.active(t_ns))
         answer = self.identification.judge(
             t_ns, near, scheme, places, heights.take(air), rows, live,
-            self._asking(pairs, len(air)), self.doubts, bool(len(flooded)),
+            self._asking(pairs, len(air)), self.doubts, self._admission.refusing(t_ns),
             (scheme == ICAO) & self._trust.doubtful(near.ident),
         )  # fmt: skip
         swarms = self._together(t_ns, near, heights.agl[air], answer.identities, len(groups))

@@ -32,6 +32,8 @@ RANGE_SD_DB = RANGE_DB / 2.0
 NEW_PER_SECOND = 20
 """New identities that are let in per receiver and second of event time."""
 FLOOD_NS = 10 * SECOND
+"""Refusing for so long is a flood: 200 honest drones that are switched on at once are all in by
+then. And so long after the last refusal it is over."""
 
 
 class Sight:
@@ -127,6 +129,7 @@ class Admission:
         self.flood_ns: I8 = np.full(n, -FLOOD_NS - 1, np.int64)
         self.refused: I8 = np.zeros(n, np.int64)
         """Per sensor: when it last had one too many, and how many in this flood."""
+        self._began_ns: I8 = np.zeros(n, np.int64)
 
     def admit(self, t_ns: int, sensor: I4, ident: I8, known: B1) -> B1:
         """Which rows (n,) of a slice may go into the tables.
@@ -149,23 +152,29 @@ class Admission:
             if not passes[k] and (who, by) not in counted:
                 counted.add((who, by))
                 if t_ns - self.flood_ns[by] > FLOOD_NS:
-                    self.refused[by] = 0
+                    self.refused[by], self._began_ns[by] = 0, t_ns
                 self.flood_ns[by] = t_ns
                 self.refused[by] += 1
         return passes
 
     def floods(self, t_ns: int) -> list[int]:
         """Sensor rows of the receivers that a flood reaches, or did within `FLOOD_NS`."""
-        return np.flatnonzero(t_ns - self.flood_ns <= FLOOD_NS).tolist()
+        lasts = self.flood_ns - self._began_ns >= FLOOD_NS
+        return np.flatnonzero((t_ns - self.flood_ns <= FLOOD_NS) & lasts).tolist()
+
+    def refusing(self, t_ns: int) -> bool:
+        """Whether an identity that is not known may be one that was not let in."""
+        return bool((t_ns - self.flood_ns <= FLOOD_NS).any())
 
     def state(self) -> dict[str, Any]:
         """What must survive a restart."""
         return {
             "second": self._second, "new": self._new, "flood_ns": self.flood_ns,
-            "refused": self.refused,
+            "refused": self.refused, "began_ns": self._began_ns,
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
         """Put back what `state` gave."""
         self._second[:], self._new[:] = state["second"], state["new"]
         self.flood_ns[:], self.refused[:] = state["flood_ns"], state["refused"]
+        self._began_ns[:] = state["began_ns"]
