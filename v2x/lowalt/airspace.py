@@ -20,6 +20,7 @@ from v2x.lowalt.ghosts import Admission
 from v2x.lowalt.heights import NEVER_MEASURED_SD_M, track_heights
 from v2x.lowalt.identity import AIRBORNE_AGL_M, ICAO, RID, Identification
 from v2x.lowalt.levels import Levels
+from v2x.lowalt.permits import Permits
 from v2x.lowalt.pilots import Pilots
 from v2x.lowalt.plans import Plans
 from v2x.lowalt.presence import covariances
@@ -122,7 +123,7 @@ class Airspace:
         self.ground = Ground() if ground is None else ground
         self.zones = ZoneIndex(Zones(), tile, self.ground) if zones is None else zones
         self.levels = Levels(tile.lat0, tile.lon0, self.ground, qnh_hpa)
-        self.identification = Identification(tile, sensors, registry, plans)
+        self.identification = Identification(tile, sensors, Permits.of(registry, plans, tile))
         self.doubts = Doubts(tile, sensors, self.ground)
         self._admission = Admission(sensors)
         self._swarms = Swarms(tile)
@@ -138,12 +139,12 @@ class Airspace:
     @property
     def plan_ids(self) -> tuple[str, ...]:
         """Plan ids by the rows that `Identities.plan` names."""
-        return self.identification.plan_index.ids
+        return self.identification.permits.plan_index.ids
 
     @property
     def registry_ns(self) -> int:
         """When the registry was true, ns; -1 there is none."""
-        registry = self.identification.registry
+        registry = self.identification.permits.registry
         return -1 if registry is None else registry.as_of_ns
 
     def judge(

@@ -20,7 +20,8 @@ from v2x.lowalt.binding import Binding, Paths, contested, newest
 from v2x.lowalt.claims import CLAIM_LIFE_NS, EMERGENCIES, ON_GROUND, RECENT_NS, SECOND, Claims
 from v2x.lowalt.doubts import Doubts
 from v2x.lowalt.hearing import CHANCES, Coverage, Hearing
-from v2x.lowalt.plans import LATE_NS, LATERAL_M, VERTICAL_M, Fit, PlanIndex, Plans, normal_cdf
+from v2x.lowalt.permits import Permits
+from v2x.lowalt.plans import LATE_NS, LATERAL_M, VERTICAL_M, Fit, normal_cdf
 from v2x.lowalt.proximity import beyond_drones
 from v2x.lowalt.registry import Known, Registry
 from v2x.lowalt.verdicts import Evidence, verdicts
@@ -112,13 +113,12 @@ class Identification:
     ----------
     tile, sensors
         The local frame, and the sensors placed in it.
-    registry, plans
-        None: nothing is known of them. Both may be replaced between slices.
+    permits
+        Who may fly; may be replaced between slices.
     """
 
-    def __init__(
-        self, tile: Tile, sensors: SensorTable, registry: Registry | None, plans: Plans | None
-    ) -> None:
+    def __init__(self, tile: Tile, sensors: SensorTable, permits: Permits) -> None:
+        self.permits = permits
         self.claims = Claims(sensors)
         self.hearing = Hearing(sensors)
         self.binding = Binding()
@@ -128,13 +128,6 @@ class Identification:
         self._memory = _Memory.blank(0)
         self._chances = np.zeros((0, CHANCES, len(self.hearing)))
         self._stamp = self._learnt = 0
-        self.replace(registry, plans)
-
-    def replace(self, registry: Registry | None, plans: Plans | None) -> None:
-        """Judge by these from now on."""
-        self.registry, self.plans = registry, plans or Plans()
-        fleets = registry.fleets if registry is not None else {}
-        self.plan_index = PlanIndex(self.plans, self._tile, fleets)
 
     def listen(self, t_ns: int, readings: Readings, observations: Observations, live: B1) -> None:
         """Take in what a slice that ends at `t_ns` brought; live (sensors,)."""
@@ -203,7 +196,7 @@ class Identification:
         sd_flat = np.sqrt(0.5 * (near.P[:, 0, 0] + near.P[:, 1, 1]))
         member = self._unresolved(t_ns, near, memory, places, independent)
         rid = np.where(elsewhere, -1, np.where(named, memory.rid, member))
-        fit = self.plan_index.fit(t_ns, places, rid, sd_flat, sd_agl)
+        fit = self.permits.plan_index.fit(t_ns, places, rid, sd_flat, sd_agl)
         out = (fit.lateral > LATERAL_M) | (np.abs(fit.vertical) > VERTICAL_M)
         out |= np.abs(fit.late) > LATE_NS / SECOND
         deviates = named & (fit.plan >= 0) & ~fit.keeps & out & ~manned & ~standing
@@ -470,11 +463,11 @@ class Identification:
         """
         made = np.full(len(near), -1, np.int64)
         nameless = np.flatnonzero(independent & (memory.rid < 0) & (near.kind != Kind.BIRD))
-        if not len(nameless) or not len(self.plan_index.ids):
+        if not len(nameless) or not len(self.permits.plan_index.ids):
             return made
         own = set(memory.rid[independent].tolist())
         heard = self.claims.placed(t_ns - HEARD_NOW_NS)
-        members = [i for i in heard if i not in own and self.plan_index.names(i)]
+        members = [i for i in heard if i not in own and self.permits.plan_index.names(i)]
         if not members:
             return made
         row = np.array([heard[ident] for ident in members], np.int64)
@@ -531,9 +524,9 @@ class Identification:
         """
         made = np.full(len(memory), Registered.UNKNOWN, np.uint8)
         named = memory.rid >= 0
-        registry = self.registry if self.registry is not None else Registry(0)
-        known = registry.known(t_ns, memory.rid)
-        fresh = self.registry is not None and registry.fresh(t_ns)
+        registry = self.permits.registry
+        known = (registry or Registry(0)).known(t_ns, memory.rid)
+        fresh = registry is not None and registry.fresh(t_ns)
         if fresh:
             made[named] = np.where(known.held, Registered.YES, Registered.NO)[named]
         made[named & (memory.said == Registered.NO)] = Registered.NO

@@ -1,4 +1,4 @@
-"""Changes of what the low airspace is judged by, as frames, JSON (format ``zones``).
+"""Changes of what the low airspace is judged by, as frames, JSON: zones, registry, plans.
 
 A zone that is drawn, moved or lifted while the system runs comes as a frame like all others: so it
 stands in the recording, and a replay draws it at the same slice.
@@ -12,6 +12,10 @@ object                                      what it asks for
 ``{"features": [...], ...}``                a whole zone file, in place of all there is: without
                                             ``op``, of any kind (ED-269 has ``UASZoneList``)
 ==========================================  =====================================================
+
+So are ``registry`` (put ``uas``, ``operator`` or ``friend``; remove with ``of``; whole: ``uas``)
+and ``plans`` (put ``plan``; whole: ``plans``), whose entries `v2x.lowalt.registry` and
+`v2x.lowalt.plans` describe.
 
 Only this envelope is looked at here; what stands in it is judged where it is used, and a change
 that is refused there leaves all as it was. Not JSON, or JSON that is no object: `Reject.BAD_TEXT`;
@@ -38,15 +42,15 @@ class DocumentFormat:
     ----------
     name
         Of the format.
-    item
-        Key of what is put.
+    items
+        Keys of what may be put.
     whole
         Keys of which a whole file has one.
     """
 
-    def __init__(self, name: str, item: str, whole: tuple[str, ...]) -> None:
+    def __init__(self, name: str, items: tuple[str, ...], whole: tuple[str, ...]) -> None:
         self.name = name
-        self._item = item
+        self._items = items
         self._whole = whole
 
     def timed(self, payload: bytes) -> bool:
@@ -86,7 +90,7 @@ class DocumentFormat:
             return Reject.BAD_TEXT
         if not isinstance(tree, dict):
             return Reject.BAD_TEXT
-        needs = {"put": (self._item,), "remove": ("id",)}
+        needs = {"put": self._items, "remove": ("id",)}
         operation = tree.get("op")
         if operation is None:
             known = any(key in tree for key in self._whole)
@@ -100,4 +104,8 @@ def _no_number(word: str) -> float:
     raise ValueError(f"{word} is not a number")
 
 
-FORMATS = (DocumentFormat("zones", "zone", ("features", "UASZoneList")),)
+FORMATS = (
+    DocumentFormat("zones", ("zone",), ("features", "UASZoneList")),
+    DocumentFormat("registry", ("uas", "operator", "friend"), ("uas",)),
+    DocumentFormat("plans", ("plan",), ("plans",)),
+)
