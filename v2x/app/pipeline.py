@@ -25,6 +25,7 @@ from v2x.alerts.engine import Engine, digest_alerts
 from v2x.alerts.inhibition import Window
 from v2x.alerts.ledger import Order, Reached
 from v2x.alerts.rules import registry as rules
+from v2x.app.live_permits import LivePermits, sealed
 from v2x.app.newest import Heard, Newest
 from v2x.app.summary import Counts
 from v2x.config import Config
@@ -38,6 +39,7 @@ from v2x.ingest.formats import format_named
 from v2x.ingest.reorder import Reorder, Slice
 from v2x.ingest.timestamps import SECOND
 from v2x.lowalt.airspace import Airspace
+from v2x.lowalt.permits import FORMS
 from v2x.lowalt.plans import load_plans
 from v2x.lowalt.registry import load_registry
 from v2x.lowalt.terrain import Ground, load_terrain
@@ -126,6 +128,8 @@ class Pipeline:
         self._ground_hae_m = config.site.ground_amsl_m + (geoid if np.isfinite(geoid) else 0.0)
         self.zones = _zones(config)
         self.airspace = _airspace(config, self.zones, self.sensors)
+        permits = self.airspace.identification.permits
+        self._permits = LivePermits(permits, self.zones, self.tile)
         known = rules()
         strange = sorted(set(config.alerts) - set(known))
         if strange:
@@ -163,6 +167,7 @@ class Pipeline:
             "reorder": self._reorder.state(),
             "tracker": self._tracker.snapshot(),
             "airspace": self.airspace.state(),
+            "permits": self._permits.state(),
             "engine": self.engine.state(),
             "heard": self._heard.state(),
             "newest": self._newest.state(),
@@ -183,6 +188,7 @@ class Pipeline:
         self._reorder.restore(state["reorder"])
         self._tracker.restore(state["tracker"])
         self.airspace.restore(state["airspace"])
+        self.airspace.identification.permits = self._permits.restored(state["permits"])
         self.engine.restore(state["engine"])
         self._heard.restore(state["heard"])
         self._newest.restore(state["newest"])
@@ -201,6 +207,8 @@ class Pipeline:
                 self._take(self._decoding.decode(frames), frames)
             if isinstance(stop, Tick):
                 self._reorder.tick(stop.recv_ns)
+            if self._reorder.clock_ns is not None:
+                self._permits.start(self._reorder.clock_ns)
             for piece in self._reorder.release():
                 made += self._judge(piece)
             if isinstance(stop, Frame):
@@ -340,7 +348,15 @@ class Pipeline:
             made += self._obey_order(self._orders.popleft())
         return made
 
+    def _permit(self, t_ns: int) -> None:
+        """Let the slice that ends at `t_ns` and those after it be judged by who may fly then."""
+        for outcome in self._permits.take(t_ns):
+            self.airspace.identification.permits = self._permits.value
+            if not outcome.taken:
+                self.counts.rejects[self.sensors[outcome.sensor].format, "refused"] += 1
+
     def _take(self, rows: Rows, frames: Sequence[Frame]) -> None:
+        before = self._reorder.clock_ns
         late, refused = self._reorder.put(
             rows.observations, rows.readings, rows.sensor, rows.recv_ns
         )
@@ -361,6 +377,13 @@ class Pipeline:
         self.counts.rows["refused_future"] += int(np.count_nonzero(refused))
         self.counts.rejects.update(rows.rejects)
         self.dead += rows.dead
+        clock = np.maximum.accumulate(rows.recv_ns)
+        for one in rows.documents:
+            if one.form in FORMS:
+                at_ns = int(clock[one.frame])
+                at_ns = at_ns if before is None else max(before, at_ns)
+                sensor = int(rows.sensor[one.frame])
+                self._permits.put(at_ns, sealed(sensor, one.form, one.text))
         for ident, text in rows.idents.items():
             self._idents.pop(ident, None)
             self._idents[ident] = text
@@ -377,6 +400,7 @@ class Pipeline:
         self.counts.rows["used"] += len(plots)
         tracks = self._tracker.step(plots, piece.t_ns)
         devices = self._heard.devices(piece)
+        self._permit(piece.t_ns)
         low = self.airspace.judge(
             piece.t_ns, tracks, piece.readings, devices, self._idents, rows,
             self._tracker.residuals,
