@@ -30,15 +30,23 @@ class Grouping:
     def __init__(self, desk: Desk[Life], windows: Sequence[Window]) -> None:
         self.desk = desk
         self.windows = tuple(windows)
+        self._silent: dict[str, Life] = {}
+        self._asked_ns = -1
         self._aside = {
             id for id, life in desk.held.items() if life.case.state in (SUPPRESSED, MERGED)
         }
 
     def hides(self, life: Life, active: Iterable[Life], t_ns: int) -> str:
-        """Id of what explains an alert that is about to be raised; empty if nothing does."""
+        """Id of what explains an alert that is about to be raised; empty if nothing does.
+
+        Of silences those count that were there at the first question of the slice: what begins
+        together with one is hidden when the slice is settled.
+        """
         if life.subject[0] != "device":
             return ""
-        return explained(life, silences(active), self.windows, t_ns)
+        if self._asked_ns != t_ns:
+            self._silent, self._asked_ns = silences(active), t_ns
+        return explained(life, self._silent, self.windows, t_ns)
 
     def settle(
         self, active: Iterable[Life], new: Sequence[Life], told: Sequence[Alert], t_ns: int
@@ -68,13 +76,14 @@ class Grouping:
             return []
         silent = silences(devices)
         out: list[Alert] = []
-        for life in sorted(devices, key=lambda d: d.id):
+        for life in devices:
             if life.case.state in (OPEN, ACKED):
                 by = explained(life, silent, self.windows, t_ns)
                 if by:
                     out.append(self.desk.act(life, "suppress", t_ns, by=by))
                     self._aside.add(life.id)
-        silent = silences(devices)  # one that is hidden itself explains nothing
+        if out:
+            silent = silences(devices)  # one that is hidden itself explains nothing
         for life in hidden:
             if not explained(life, silent, self.windows, t_ns):
                 out.append(self.desk.act(life, "unsuppress", t_ns, cause="cause_gone"))

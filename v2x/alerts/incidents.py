@@ -7,8 +7,10 @@ of its own. A head that a unit was sent for is never merged away, and a child th
 than its head is an alert of its own again.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from hashlib import blake2b
+from itertools import islice
 
 from v2x.alert import Subject
 from v2x.alerts.life import Life
@@ -30,14 +32,12 @@ class Mates:
         self._about: dict[Subject, list[Life]] = {}
         self._zones: dict[str, list[Life]] = {}
         for life in lives:
-            self.add(life)
-
-    def add(self, life: Life) -> None:
-        """Count an alert in."""
-        for subject in about(life):
-            self._about.setdefault(subject, []).append(life)
-        if life.zone:
-            self._zones.setdefault(life.zone, []).append(life)
+            for subject in about(life):
+                self._about.setdefault(subject, []).append(life)
+            if life.zone and life.case.state not in OVER:
+                self._zones.setdefault(life.zone, []).append(life)
+        for mates in self._zones.values():
+            mates.sort(key=_age)
 
     def head(self, life: Life) -> Life | None:
         """Return the alert that speaks for the target of `life`, another one and at work.
@@ -54,14 +54,14 @@ class Mates:
 
     def neighbour(self, life: Life) -> Life | None:
         """Return an alert of another target in the same zone, raised within a minute; the first."""
-        near = [
-            mate
-            for mate in self._zones.get(life.zone, ())
-            if mate is not life
-            and mate.case.state not in OVER
-            and life.onset_ns - mate.onset_ns <= TOGETHER_NS
-        ]
-        return min(near, key=lambda m: (m.onset_ns, m.id)) if near else None
+        mates = self._zones.get(life.zone, [])
+        first = bisect_left(mates, (life.onset_ns - TOGETHER_NS, ""), key=_age)
+        near = (mate for mate in islice(mates, first, None) if mate is not life)
+        return next((mate for mate in near if mate.case.state not in OVER), None)
+
+
+def _age(life: Life) -> tuple[int, str]:
+    return life.onset_ns, life.id
 
 
 def about(life: Life) -> set[Subject]:
