@@ -303,3 +303,28 @@ def test_a_second_pipeline_on_one_store_is_refused(wire: type[Wire], tmp_path: P
         running.Run(config, until_end=True)
     first.run()
     running.Run(config, until_end=True).run()
+
+
+def test_the_topic_of_commands_is_read_beside_those_of_frames_and_alone_is_believed(
+    wire: type[Wire], tmp_path: Path
+) -> None:
+    frames = [*wire.frames[:70]]
+    silent, at = None, 62
+    made = Pipeline(settings(tmp_path))
+    for frame in frames:
+        for alert in made.feed(Poll([frame])):
+            silent = silent or alert.id
+    assert silent is not None
+    for n, topic in enumerate(("t", "v2x.commands.v1")):
+        ack = replace(command(0, silent, "ack", at + n, key=topic), place=(topic, 0))
+        frames.insert(at + n, replace(ack, recv_ns=frames[at].recv_ns))
+    wire.frames = frames
+    kafka = {"topics": [{"topic": "t"}], "commands_topic": "v2x.commands.v1"}
+    run = running.Run(site(tmp_path, kafka=kafka), until_end=True)
+    topics = [(t.topic, t.format, t.sensor) for t in run.source.settings.topics]  # type: ignore[attr-defined]
+    assert topics == [("t", None, None), ("v2x.commands.v1", FORMAT, SENSOR)]
+    told = run.run()
+    assert told["rejects"][FORMAT] == {"unknown_sensor": 1}
+    with contextlib.closing(Store.existing(tmp_path / "v2x.sqlite")) as store:
+        assert [reply["key"] for reply in store.replies()] == ["v2x.commands.v1"]
+        assert "ack" in [e["event"] for e in store.history(silent)]

@@ -159,9 +159,10 @@ class Wire:
     place: Place = ("t", 0)
 
     def __init__(
-        self, _: Any, start: Mapping[Place, int], *, until_end: bool,
+        self, settings: Any, start: Mapping[Place, int], *, until_end: bool,
         state: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
+        self.settings = settings
         self.at = start.get(self.place, 0)
         if state is not None:
             ((topic, part, self.at),) = state["positions"]

@@ -269,7 +269,8 @@ def position(item, recv_ns, flags, ident, sd, sd_up, gcj02):
     ):
         if key in extra:
             readings.append(dict(name=name, value=extra[key] * scale))
-    if flags & Flag.TIME_SUSPECT and not (stored and late_s > 0):
+    wild = flags & Flag.TIME_SUSPECT and not (stored and late_s > 0)
+    if wild or (late_s > 600 and not stored):
         readings.append(dict(name=Name.CLOCK_OFFSET_S, value=offset))
     readings = [r | about | dict(ident2=-1) for r in readings]
     if isnan(y):
