@@ -29,12 +29,13 @@ bench: .venv/dev
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only $(ARGS)
 
 # What does not fit into every run: 100,000 hostile frames a format, ten million over all decoders by the
-# fuzzer, and ten million hostile rows at the tracker, with and without bounds checks, ten times the examples of every property, and the core
+# fuzzer, the memory of each decoder, and ten million hostile rows at the tracker, with and without bounds checks, ten times the examples of every property, and the core
 # without the compiler.
 soak: .venv/dev
 	$(BIN)/python -m tests.ingest.hostile 100000 1
 	NUMBA_BOUNDSCHECK=1 V2X_CACHE=.venv/bounds $(BIN)/python -m tests.ingest.hostile 100000 2
 	$(BIN)/python -m tests.ingest.fuzz 10000000 --seed 3
+	$(BIN)/python -m tests.ingest.memory
 	$(BIN)/python -m tests.fusion.hostile 10000000 1
 	NUMBA_BOUNDSCHECK=1 V2X_CACHE=.venv/bounds $(BIN)/python -m tests.fusion.hostile 1000000 2
 	V2X_SOAK=1 $(BIN)/python -m pytest tests/ingest tests/fusion tests/lowalt tests/alerts tests/test_geodesy.py tests/test_polygons.py

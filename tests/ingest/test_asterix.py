@@ -554,6 +554,13 @@ def test_the_encoder_refuses_what_does_not_fit():
         track_items(T, 39.2, 117.4, 4, callsign="lower")
 
 
+@pytest.mark.parametrize("block", [b"\xf0\x00\x03", V48])
+def test_extra_tells_4096_records_of_a_payload_that_is_made_of_them(block):
+    payload = block * 5_000
+    assert len(FORMAT.extra(payload)["records"]) == 4_096
+    assert len(FORMAT.extra(payload[: 100 * len(block)])["records"]) == 100
+
+
 def test_extra_tells_what_no_column_holds():
     made = FORMAT.extra(V62 + V48 + b"\xf0\x00\x05ab")
     assert made == {

@@ -32,6 +32,18 @@ def test_hostile_frames_read_nothing_out_of_bounds(tmp_path):
     assert done.stdout.startswith("bounds checks are on")
 
 
+@pytest.mark.parametrize("name", ["columns", "json", "nmea", "objects", "rsu_status"])
+def test_hostile_frames_take_a_decoder_at_most_64_mb(name):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.ingest.memory", name],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+
+
 def test_the_fuzzer_finds_new_outcomes_and_breaks_nothing(capsys):
     assert fuzz.run(["nmea", "jt808"], 4_000, 0) == 4_000
     told = capsys.readouterr().out.splitlines()

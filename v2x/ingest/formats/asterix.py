@@ -115,6 +115,8 @@ from v2x.ingest.modes import ADSB18, CALLSIGN
 from v2x.ingest.rows import readings_of, room_for
 from v2x.sensors import SensorTable
 
+_MOST_TOLD = 4_096
+"""Records that `Asterix.extra` tells of a payload: 64 KiB of the shortest take some 40 ms."""
 _CLOCKS = {21: ("071", "073", "077"), 34: ("030",), 48: ("140",), 62: ("070",), 65: ("030",)}
 _TIMES = {category: [frn(category, item) for item in items] for category, items in _CLOCKS.items()}
 """Places of the items that hold the time of a record."""
@@ -229,14 +231,19 @@ class Asterix:
         return Decoded.nothing()
 
     def extra(self, payload: bytes) -> dict[str, Any]:
-        """Items of each record as hex, by item and ``item/subfield``, with the source's numbers."""
+        """Items of each record as hex, by item and ``item/subfield``, with the source's numbers.
+
+        Of the first 4,096 records alone.
+        """
         found: list[dict[str, Any]] = []
         for block in blocks(payload):
+            if len(found) >= _MOST_TOLD:
+                break
             if len(block) < 3 or block[0] not in LAYOUTS:
                 found.append({"category": block[0], "bytes": len(block)})
                 continue
             p, data = 3, block
-            while p < len(data):
+            while p < len(data) and len(found) < _MOST_TOLD:
                 try:
                     items, p = split_record(block[0], data, p)
                 except (ValueError, IndexError):
