@@ -277,6 +277,8 @@ def as_dict(tally: Tally) -> dict[str, Any]:
             made[name] = _spread(value)
         else:
             made[name] = value
+    hours = tally.honest_s / 3600.0
+    made["spoof_alarms_per_h"] = round(len(tally.spoof_alarms) / hours, 3) if hours else None
     return made
 
 
