@@ -198,11 +198,12 @@ def test_the_foreseeable_are_warned_of_before_the_breach_at_the_time_it_comes(fl
     assert reached(flown["incursions"], "median error")["ok"]
 
 
-def test_innocents_that_never_leave_the_ground_or_fly_manned_raise_nothing_urgent(flown):
+def test_innocents_that_sensors_resolve_raise_nothing_urgent(flown):
+    """Not birds and shows: what flies so close together is not told apart by these radars."""
     families = flown["innocents"]["families"]["innocents"]
-    for name in ("airliner", "helicopter", "standing"):
+    for name in sorted(set(families) - {"birds", "show"}):
         assert families[name]["flights"] == FLIGHTS["innocents"] // len(families)
-        assert not families[name]["false"]
+        assert families[name]["false"] == []
 
 
 @pytest.mark.parametrize("suite", FLIGHTS)
