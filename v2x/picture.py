@@ -114,6 +114,8 @@ class Why(IntFlag):
     """One transmitter sends several identities."""
     WAITING = 1 << 44
     """Sensors should see what it claims and do not, for too short a time to call it a ghost."""
+    DOUBLE = 1 << 45
+    """Nothing but its own word beside the track that sensors see and that has its identity."""
 
 
 class UasClass(IntEnum):

@@ -539,6 +539,24 @@ def test_claim_100_m_off_names_nobody_and_takes_off_the_name_the_tracker_gave(id
     assert made[-1].ident.tolist() == [-1]
 
 
+@pytest.mark.parametrize(("north", "double"), [(60.0, True), (130.0, False)])
+def test_track_of_a_bound_identitys_own_word_is_its_drone_once_more_if_beside_it(north, double):
+    flight = Flight()
+    for k in range(1, 7):
+        t_ns = T0 + k * SECOND
+        seen, told = (
+            track(t_ns, east=15.0 * k, age_s=float(k)),
+            track(t_ns, east=15.0 * k, north=north, track_id=2, ident=DRONE, fed=RID),
+        )
+        seen.x[:, 3] = 15.0
+        made = flight.airspace.judge(
+            t_ns, Tracks.concat([seen, told]), heard(SENSORS, t_ns, DRONE), devices(SENSORS),
+            IDENTS, claim(t_ns, 15.0 * k, vel=EAST),
+        ).identities  # fmt: skip
+    assert made.verdict.tolist() == [Verdict.AUTHORISED, Verdict.CLAIMED]
+    assert bool(int(made.why[1]) & Why.DOUBLE) == double
+
+
 def test_name_that_arrives_late_says_so_and_since_when():
     made = flown(lambda t: [(15.0 * t, 0.0)] if t > 6 else [], seconds=14)
     assert Verdict(made[5].verdict[0]) == Verdict.DARK

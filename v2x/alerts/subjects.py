@@ -55,6 +55,7 @@ def excused(picture: Picture) -> B1:
     made: B1 = (identities.verdict == Verdict.AUTHORISED) & (identities.plan >= 0)
     waits = (identities.why & int(Why.AMBIGUOUS)) != 0
     made |= waits & (identities.verdict == Verdict.UNDECIDED)
+    made |= (identities.why & int(Why.DOUBLE)) != 0
     return made
 
 

@@ -58,6 +58,8 @@ law's word, how long one takes from the air to us is nobody's."""
 P_ABOVE = 0.9
 SAME_DRONE_M = 50.0
 """Two tracks of one identity closer than this may be one drone, torn in two. Ours."""
+DOUBLE_M = 100.0
+"""So close to the track that has its identity, a claim's own track is that drone again. Ours."""
 HEARD_NOW_NS = 3 * SECOND
 """A claim older than this says nothing of where its drone is now."""
 DENIED = 3
@@ -268,6 +270,7 @@ class Identification:
             (named & ~independent, Why.ALONE),
             (emergency, Why.EMERGENCY),
             (waits, Why.AMBIGUOUS),
+            (elsewhere & self._beside_its_owner(near, memory, places), Why.DOUBLE),
             (known.standing == Standing.BLACKLISTED, Why.BLACKLISTED),
             (known.friend, Why.FRIEND),
             (doubt.waiting & named, Why.WAITING),
@@ -450,6 +453,15 @@ class Identification:
             away = np.hypot(*(places.flat[others] - places.flat[best]).T)
             lost += others[away > SAME_DRONE_M].tolist()
         return np.array(lost, np.intp)
+
+    def _beside_its_owner(self, near: Tracks, memory: _Memory, places: Places) -> B1:
+        """(n,) within `DOUBLE_M` of the track that its identity is bound to."""
+        row = {track: k for k, track in enumerate(near.id.tolist())}
+        owner = self.binding.of_idents(memory.rid).tolist()
+        at = np.array([row.get(track, -1) for track in owner], np.int64)
+        away = np.hypot(*(places.flat - places.flat[at]).T)
+        beside: B1 = (at >= 0) & (away <= DOUBLE_M)
+        return beside
 
     def _unresolved(
         self, t_ns: int, near: Tracks, memory: _Memory, places: Places, independent: B1
