@@ -162,6 +162,9 @@ class Name(IntEnum):
     PILOT_BEARING = 133
     """Azimuth, rad clockwise from true north, at which a direction finder hears the controller of
     the drone in ``ident``."""
+    CHANGE_REFUSED = 140
+    """A change of what is judged by, ``ident`` ``change:<format>``: 1 refused, 0 taken. Why, or
+    what was read with a grain of salt, is in ``ident2``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,10 @@ from v2x.alerts.engine import Engine, digest_alerts
 from v2x.alerts.inhibition import Window
 from v2x.alerts.ledger import Order, Reached
 from v2x.alerts.rules import registry as rules
+from v2x.app.changing import Asked, Outcome
 from v2x.app.live_permits import LivePermits, sealed
+from v2x.app.live_zones import FORMAT as ZONES
+from v2x.app.live_zones import LiveZones, told
 from v2x.app.newest import Heard, Newest
 from v2x.app.summary import Counts
 from v2x.config import Config
@@ -47,6 +50,7 @@ from v2x.lowalt.volumes import ZoneIndex
 from v2x.lowalt.zone_files import load_zones
 from v2x.lowalt.zones import Zones
 from v2x.picture import Picture
+from v2x.readings import Readings
 from v2x.sensors import SensorTable
 from v2x.tracks import Tracks
 
@@ -130,6 +134,7 @@ class Pipeline:
         self.airspace = _airspace(config, self.zones, self.sensors)
         permits = self.airspace.identification.permits
         self._permits = LivePermits(permits, self.zones, self.tile)
+        self._live_zones = LiveZones(self.airspace.zones)
         known = rules()
         strange = sorted(set(config.alerts) - set(known))
         if strange:
@@ -168,6 +173,7 @@ class Pipeline:
             "tracker": self._tracker.snapshot(),
             "airspace": self.airspace.state(),
             "permits": self._permits.state(),
+            "live_zones": self._live_zones.state(),
             "engine": self.engine.state(),
             "heard": self._heard.state(),
             "newest": self._newest.state(),
@@ -189,6 +195,7 @@ class Pipeline:
         self._tracker.restore(state["tracker"])
         self.airspace.restore(state["airspace"])
         self.airspace.identification.permits = self._permits.restored(state["permits"])
+        self._judge_by(self._live_zones.restored(state["live_zones"]))
         self.engine.restore(state["engine"])
         self._heard.restore(state["heard"])
         self._newest.restore(state["newest"])
@@ -209,6 +216,7 @@ class Pipeline:
                 self._reorder.tick(stop.recv_ns)
             if self._reorder.clock_ns is not None:
                 self._permits.start(self._reorder.clock_ns)
+                self._live_zones.start(self._reorder.clock_ns)
             for piece in self._reorder.release():
                 made += self._judge(piece)
             if isinstance(stop, Frame):
@@ -348,12 +356,32 @@ class Pipeline:
             made += self._obey_order(self._orders.popleft())
         return made
 
-    def _permit(self, t_ns: int) -> None:
-        """Let the slice that ends at `t_ns` and those after it be judged by who may fly then."""
-        for outcome in self._permits.take(t_ns):
+    def _judge_by(self, index: ZoneIndex) -> None:
+        """Let the next slices be judged by these zones."""
+        self.airspace.zones, self.zones = index, index.zones
+
+    def _changes(self, piece: Slice) -> Readings:
+        """Take the changes that take effect in a slice; its readings, and what became of them."""
+        parts = [piece.readings]
+        if outcomes := self._live_zones.take(piece.t_ns):
+            self._judge_by(self._live_zones.value)
+            parts.append(self._tell(ZONES, outcomes, piece.t_ns))
+        if outcomes := self._permits.take(piece.t_ns):
             self.airspace.identification.permits = self._permits.value
-            if not outcome.taken:
-                self.counts.rejects[self.sensors[outcome.sensor].format, "refused"] += 1
+            forms = [self.sensors[one.sensor].format for one in outcomes]
+            for form in sorted(set(forms)):
+                its = [one for one, its in zip(outcomes, forms, strict=True) if its == form]
+                parts.append(self._tell(form, its, piece.t_ns))
+        return parts[0] if len(parts) == 1 else Readings.concat(parts)
+
+    def _tell(self, form: str, outcomes: Sequence[Outcome], t_ns: int) -> Readings:
+        """Readings about what became of changes; refused ones are counted."""
+        refused = sum(not one.taken for one in outcomes)
+        if refused:
+            self.counts.rejects[form, "refused"] += refused
+        rows, texts = told(form, outcomes, t_ns)
+        self._idents |= texts
+        return rows
 
     def _take(self, rows: Rows, frames: Sequence[Frame]) -> None:
         before = self._reorder.clock_ns
@@ -379,11 +407,12 @@ class Pipeline:
         self.dead += rows.dead
         clock = np.maximum.accumulate(rows.recv_ns)
         for one in rows.documents:
+            at_ns = int(clock[one.frame]) if before is None else max(before, int(clock[one.frame]))
+            sensor = int(rows.sensor[one.frame])
             if one.form in FORMS:
-                at_ns = int(clock[one.frame])
-                at_ns = at_ns if before is None else max(before, at_ns)
-                sensor = int(rows.sensor[one.frame])
                 self._permits.put(at_ns, sealed(sensor, one.form, one.text))
+            else:
+                self._live_zones.put(at_ns, Asked(sensor, one.text))
         for ident, text in rows.idents.items():
             self._idents.pop(ident, None)
             self._idents[ident] = text
@@ -400,7 +429,7 @@ class Pipeline:
         self.counts.rows["used"] += len(plots)
         tracks = self._tracker.step(plots, piece.t_ns)
         devices = self._heard.devices(piece)
-        self._permit(piece.t_ns)
+        readings = self._changes(piece)
         low = self.airspace.judge(
             piece.t_ns, tracks, piece.readings, devices, self._idents, rows,
             self._tracker.residuals,
@@ -418,13 +447,13 @@ class Pipeline:
             stays=low.stays,
             proximity=low.proximity,
             devices=devices,
-            readings=self._newest.take(piece.readings),
+            readings=self._newest.take(readings),
             residuals=self._tracker.residuals,
             looks=self._tracker.looks,
             facts=self._tracker.facts,
             cross=self._tracker.cross,
             groups=low.groups,
-            zone_ids=tuple(zone.id for zone in self.zones),
+            zone_ids=self.zones.ids,
             plan_ids=self.airspace.plan_ids,
             registry_ns=self.airspace.registry_ns,
             idents=self._idents,

@@ -30,6 +30,7 @@ from v2x.cli import (
 from v2x.cli.bench import airspace as bench_airspace
 from v2x.cli.bench import decode as bench_decode
 from v2x.cli.bench import fusion as bench_fusion
+from v2x.cli.bench import zones as bench_zones
 from v2x.errors import ConfigError, SourceError, StoreError, V2XError
 
 app = typer.Typer(
@@ -93,6 +94,7 @@ _bench = typer.Typer(help="Seeded benchmarks.", no_args_is_help=True)
 _bench.callback()(lambda: None)
 _bench.command("fusion")(bench_fusion.fusion)
 _bench.command("decode")(bench_decode.decode)
+_bench.command("zones")(bench_zones.zones)
 _bench.command("airspace")(bench_airspace.airspace)
 app.add_typer(_bench, name="bench")
 
