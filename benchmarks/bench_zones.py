@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import shapely
 
+from v2x.cli.bench.zone_lookup import TILE, Peer, places, scene
+from v2x.lowalt.volumes import ZoneIndex
 from v2x.polygons import build
 
 SPAN = 60_000.0
@@ -101,6 +103,34 @@ def test_moves_through_zones(benchmark, who):
     assert np.array_equal(ours[1], zone[order])
     benchmark.group = "1,000 zones, 10,000 moves of 25 m"
     benchmark((lambda: index.crossed(a, b)) if who == "ours" else by_geos)
+
+
+@functools.cache
+def volumes(n):
+    """Zones with height bands, their index and their shapely twin; as in ``v2x bench zones``."""
+    made = scene(n, 0)
+    index = ZoneIndex(made, TILE)
+    return made, index, Peer(made)
+
+
+@pytest.mark.parametrize("n_zones", [100, 1_000, 10_000])
+@pytest.mark.parametrize("who", ["ours", "geos"])
+def test_points_in_volumes(benchmark, who, n_zones):
+    _, index, peer = volumes(n_zones)
+    at, active = places(index, 100_000, 0), index.active(0)
+    found, (row, zone) = index.hits(at, active), peer.hits(at)
+    order = np.lexsort((zone, row))
+    assert np.array_equal(found.point, row[order])
+    assert np.array_equal(found.zone, zone[order])
+    benchmark.group = f"{n_zones:,} zones with bands, 100,000 points"
+    benchmark.extra_info["hits a point"] = len(row) / 100_000
+    benchmark((lambda: index.hits(at, active)) if who == "ours" else lambda: peer.hits(at))
+
+
+def test_build_of_10_000_zones(benchmark):
+    made, _, _ = volumes(10_000)
+    benchmark.group = "build the index of zones"
+    benchmark(lambda: ZoneIndex(made, TILE))
 
 
 @pytest.mark.parametrize("n_zones", [100, 1_000])

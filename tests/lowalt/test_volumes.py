@@ -78,7 +78,7 @@ class Twin:
 
     def __init__(self, index):
         self.index = index
-        rings = iter(volumes._in_metres(TILE, index.zones))
+        rings = iter(volumes.in_metres(TILE, index.zones))
         self.parts = [[(part, next(rings)) for part in z.parts] for z in index.zones]
 
     def rooms(self, part, x, y, levels):

@@ -117,7 +117,7 @@ class ZoneIndex:
         self._mode = np.asarray(
             ACTIVE | floor_ref << FLOOR_REF | ceiling_ref << CEILING_REF | SLOPES * slopes, np.uint8
         )
-        shapes = _in_metres(tile, zones)
+        shapes = in_metres(tile, zones)
         self._index = polygons.build(shapes, CELL_M)
         self.walls = walls.build(
             shapes, self._owner, len(zones),
@@ -280,7 +280,7 @@ def _limits(tile: Tile, limits: Sequence[Limit | None], none: float) -> tuple[F8
     return metres, ref, rise
 
 
-def _in_metres(tile: Tile, zones: Zones) -> list[list[F8]]:
+def in_metres(tile: Tile, zones: Zones) -> list[list[F8]]:
     """Rings (k, 2) east and north of every part, on the tile's height, long edges in pieces."""
     parts = [part for zone in zones for part in zone.parts]
     rings = [ring for part in parts for ring in part.corners]

@@ -10,7 +10,7 @@ import math
 import shlex
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import shapely
@@ -21,7 +21,7 @@ from v2x.geodesy import Tile
 from v2x.lowalt.files import REFERENCES, Ring
 from v2x.lowalt.heights import in_all_references
 from v2x.lowalt.terrain import Ground
-from v2x.lowalt.volumes import Places, ZoneIndex
+from v2x.lowalt.volumes import Places, ZoneIndex, in_metres
 from v2x.lowalt.zones import Limit, Part, Zone, Zones
 from v2x.picture import ZoneKind
 
@@ -37,13 +37,6 @@ METHOD = {
     "throughput": "points over CPU seconds of one thread, the best batch",
     "peer": "shapely: STRtree bulk boxes, bands in NumPy, prepared contains_xy, 4,000 at a time",
 }
-
-
-class Scene(NamedTuple):
-    """Zones, and the rings of each in metres, before they became degrees."""
-
-    zones: Zones
-    rings: list[list[F8]]
 
 
 def _star(rng: np.random.Generator, centre: F8, radius: float, corners: int) -> F8:
@@ -74,11 +67,11 @@ def largest_m(n: int) -> float:
     return low
 
 
-def scene(n: int, seed: int) -> Scene:
+def scene(n: int, seed: int) -> Zones:
     """`n` zones of a seed."""
     rng = np.random.default_rng([seed, n])
     largest = largest_m(n)
-    zones, rings = [], []
+    zones = []
     for k in range(n):
         centre = rng.uniform(-SPAN_M / 2.0, SPAN_M / 2.0, 2)
         radius = math.exp(rng.uniform(math.log(LEAST_M), math.log(largest)))
@@ -94,8 +87,7 @@ def scene(n: int, seed: int) -> Scene:
         ]
         part = Part(tuple(_degrees(ring) for ring in mine), *limits)
         zones.append(Zone(f"Z{k:05d}", f"Z{k:05d}", ZoneKind(k % 4), (part,)))
-        rings.append(mine)
-    return Scene(Zones.of(zones), rings)
+    return Zones.of(zones)
 
 
 def places(index: ZoneIndex, n: int, seed: int) -> Places:
@@ -110,15 +102,10 @@ def places(index: ZoneIndex, n: int, seed: int) -> Places:
 class Peer:
     """The same zones in shapely."""
 
-    def __init__(self, zones: Zones, index: ZoneIndex) -> None:
-        flat = [
-            [
-                TILE.to_enu(ring[:, 1], ring[:, 0], np.zeros(len(ring)))[:, :2]
-                for ring in zone.parts[0].corners
-            ]
-            for zone in zones
-        ]
-        self._shapes = np.array([shapely.Polygon(r[0], r[1:]) for r in flat], dtype=object)
+    def __init__(self, zones: Zones) -> None:
+        # Rings as in the index, long edges in pieces: straight in degrees is not so in metres.
+        rings = in_metres(TILE, zones)
+        self._shapes = np.array([shapely.Polygon(r[0], r[1:]) for r in rings], dtype=object)
         shapely.prepare(self._shapes)
         self._tree = shapely.STRtree(self._shapes)
         limits = [(zone.parts[0].floor, zone.parts[0].ceiling) for zone in zones]
@@ -158,14 +145,14 @@ def best_s(call: Callable[[], object], seconds: float) -> float:
 
 def measure(n_zones: int, n_points: int, seed: int, seconds: float) -> dict[str, Any]:
     """One row: both looked up, compared, and timed."""
-    zones = scene(n_zones, seed).zones
+    zones = scene(n_zones, seed)
     ZoneIndex(Zones.of(zones.zones[:1]), TILE)  # compiles
     begin = time.thread_time_ns()
     index = ZoneIndex(zones, TILE)
     active = index.active(0)
     build_s = (time.thread_time_ns() - begin) / 1e9
     at = places(index, n_points, seed)
-    peer = Peer(zones, index)
+    peer = Peer(zones)
     found = index.hits(at, active)
     row, zone = peer.hits(at)
     ours = set(zip(found.point.tolist(), found.zone.tolist(), strict=True))
