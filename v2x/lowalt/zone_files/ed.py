@@ -95,7 +95,7 @@ def limit(
         return None
     word = reference.strip().upper() if isinstance(reference, str) else reference
     names = {"AGL": "agl", "AMSL": "amsl", "WGS84": "hae"}
-    if word not in names:
+    if not isinstance(word, str) or word not in names:
         raise ConfigError(
             f"{where}: {side} limit: reference {reference!r} is none of {', '.join(names)}"
         )

@@ -76,7 +76,7 @@ def applicability(
 
     Several entries must share one window: a zone has one.
     """
-    entries = [entry for entry in (value or []) if entry]
+    entries = _told(f"{where}: applicability", value)
     windows: set[tuple[int | None, int | None]] = set()
     periods: list[Period] = []
     daily = True
@@ -87,7 +87,7 @@ def applicability(
             windows.add((None, None))
         else:
             windows.add(_window(here, tree, "startDateTime", "endDateTime"))
-        told = [line for line in (tree.get(key) or []) if line]
+        told = _told(f"{here}: {key}", tree.get(key))
         daily &= bool(told)
         for i, line in enumerate(told):
             periods.append(_period(f"{here}: {key} {i}", line))
@@ -97,6 +97,13 @@ def applicability(
     starts = [t for t in (begin, bounds[0]) if t is not None]
     ends = [t for t in (end, bounds[1]) if t is not None]
     return max(starts, default=None), min(ends, default=None), tuple(periods) if daily else ()
+
+
+def _told(where: str, value: Any) -> list[Any]:
+    """Entries of a list that say something; nothing at all is none."""
+    if not isinstance(value or [], list):
+        raise ConfigError(f"{where}: {value!r} is no list")
+    return [entry for entry in (value or []) if entry]
 
 
 def _window(
