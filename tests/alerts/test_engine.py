@@ -600,7 +600,9 @@ def test_the_demo_scene_raises_what_it_should() -> None:
                        readings=[alarm, *heard(stranger, "rid-1", "rid-2", t=t)])  # fmt: skip
 
     made = engine(*registry().values())
-    assert made.reads == (Name.CLOCK_OFFSET_S, Name.ALARM_BITS, Name.RID_HEARD)
+    assert set(made.reads) == {
+        Name.CLOCK_OFFSET_S, Name.ALARM_BITS, Name.RID_HEARD, Name.CHANGE_REFUSED,
+    }  # fmt: skip
     alerts = run(made, [at_time(t) for t in steps(0, 20)])
     newest = {a.id: a for a in alerts}.values()
     assert sorted((a.type, a.severity, a.body["subject"].get("track", "")) for a in newest) == [
