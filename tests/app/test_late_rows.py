@@ -124,7 +124,8 @@ class Seen:
         """From the first to the last revision of what was raised, by rule, subject and zone."""
         made: dict[tuple[str, str, str], tuple[int, int]] = {}
         for a in self.pipeline.alerts:
-            key = (a.type, json.dumps(a.body["subject"], sort_keys=True), a.body.get("zone", ""))
+            who = {name: told for name, told in a.body["subject"].items() if name != "exist"}
+            key = (a.type, json.dumps(who, sort_keys=True), a.body.get("zone", ""))
             first, last = made.get(key, (a.event_ns, a.event_ns))
             last = max(last, a.event_ns if a.body["condition"] == "cleared" else 1 << 62)
             made[key] = (min(first, a.event_ns), last)
