@@ -334,7 +334,7 @@ def test_truth_is_the_tables_once_a_second(world):
 
 def test_expected_alerts_name_who_is_in_the_drive(config):
     expected = json.loads(demo.OUT.with_suffix(".expected.json").read_text())
-    assert len(expected) == 7
+    assert len(expected) == 9
     known = {"", *DRONES, *VEHICLES, *(s.name for s in config.sensors)}
     assert {alert["subject"] for alert in expected} <= known
     assert {alert["severity"] for alert in expected} == {1, 2, 3}
