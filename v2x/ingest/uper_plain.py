@@ -33,8 +33,7 @@ Plain = Any
 MOST_VALUES = 8_192
 """Values of one message; a message of more is `Reject.TOO_COMPLEX`.
 
-Reading them all takes some 50 ms. The largest junctions in the field, in one packet of 1,500 bytes,
-have a tenth of it.
+Ours: it bounds what one hostile frame costs.
 """
 
 LATER = "+"

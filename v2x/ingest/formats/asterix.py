@@ -116,7 +116,7 @@ from v2x.ingest.rows import readings_of, room_for
 from v2x.sensors import SensorTable
 
 _MOST_TOLD = 4_096
-"""Records that `Asterix.extra` tells of a payload: 64 KiB of the shortest take some 40 ms."""
+"""Records that `Asterix.extra` tells of a payload: hostile frames hold many. Ours."""
 _CLOCKS = {21: ("071", "073", "077"), 34: ("030",), 48: ("140",), 62: ("070",), 65: ("030",)}
 _TIMES = {category: [frn(category, item) for item in items] for category, items in _CLOCKS.items()}
 """Places of the items that hold the time of a record."""
